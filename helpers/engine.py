@@ -1,0 +1,419 @@
+"""`fit_many` and `predict_many`: hundreds of Keras networks trained as one compiled program."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+from tqdm import tqdm
+
+from helpers import _inference, _losses, _programs, checks, members, optimizers, seeds
+from helpers._tensorflow import tf
+from helpers.data import Dataset
+from helpers.optimizers import Optimizer
+from helpers.runs import Runs, epoch_orders, order_generator
+
+_LAYER_KEYS = ("l1", "l2", "dropout", "noise_stddev")
+
+
+def fit_many(
+    model,
+    dataset,
+    *,
+    members=100,
+    epochs=200,
+    batch_size=32,
+    shuffle="member",
+    optimizer="adam",
+    learning_rate=None,
+    loss="auto",
+    vary=None,
+    initial_weights=None,
+    masks=None,
+    snapshots=(),
+    seed=0,
+    record_every=1,
+    progress=True,
+):
+    """Train many independent copies of one Keras network as one compiled program.
+
+    Member i ends up where ``keras.Model.fit`` would have taken it from the same initial weights on the same
+    batches. Initial weights, batch order and dropout come from separate streams keyed by (seed, member), so arms
+    called with the same seed are paired, and more members never change the earlier ones.
+
+    Parameters
+    ----------
+    model : callable or keras.Model
+        A function of no arguments that builds ONE network, or an uncompiled network (its values are ignored).
+    dataset : Dataset
+        Shared by all members, or ``Dataset.stack([...])`` with one per member.
+    members : int
+        Number of networks, M.
+    epochs : int
+        Passes over the training examples; 0 only draws the networks.
+    batch_size : int
+        Examples per step; the last batch of an epoch may be shorter.
+    shuffle : {"member", "shared", False}
+        A random order per member and epoch, one order for all members, or the stored order. A single full batch is
+        never shuffled.
+    optimizer : str or keras.optimizers.Optimizer
+        SGD, RMSprop, Adam or AdamW, schedules included; copied, never changed.
+    learning_rate : float or array_like (M,), optional
+        Replaces the optimizer's; with a schedule, a factor on it.
+    loss : str, keras.losses.Loss or callable
+        "auto" is mse for regression, and crossentropy from logits otherwise. Names are taken from logits. A function
+        maps targets (M, B[, outputs]) and logits (M, B, outputs) to losses (M, B).
+    vary : dict of str to array_like (M,), optional
+        Per-member values of learning_rate, momentum, beta_1, beta_2, epsilon, rho, weight_decay, l1, l2, dropout or
+        noise_stddev; replaces the value in the optimizer or in every layer that declares it.
+    initial_weights : list of array_like (M, ...), optional
+        In the order of ``get_weights()``; drawn by the layers' initializers if None.
+    masks : list of (array_like (M, ...) or None), optional
+        0/1 per weight: masked weights are exactly zero throughout.
+    snapshots : sequence of int
+        Epochs whose weights are kept, 0 for the initial ones.
+    seed : int
+        Of everything random.
+    record_every : int
+        Keep the history of every k-th epoch and of the last.
+    progress : bool
+        Show a bar in live sessions for anything over two seconds.
+
+    Returns
+    -------
+    Runs
+        Histories, weights, snapshots, and methods that predict, evaluate and save.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any training, for an argument that does not fit, named.
+
+    Notes
+    -----
+    ``history["loss"]`` is what Keras reports: the example-weighted mean over the epoch's batches while weights
+    change, in training mode, penalties included. ``val_`` metrics are taken at the end of the epoch in inference
+    mode. Same call, same bits on the same machine, whatever the number of cores; between machines only statistically.
+    """
+    job = _Job(model, dataset, members, epochs, batch_size, shuffle, optimizer, learning_rate, loss, vary, seed)
+    job.start(initial_weights, masks)
+    job.keep(snapshots, record_every)
+    with _bar(checks.flag("progress", progress), job.members * job.epochs, "network-epochs") as bar:
+        _programs.run(job.train, len(job.groups), bar)
+    return job.runs()
+
+
+def predict_many(model, weights, x, *, progress=True):
+    """Return the outputs of many copies of one network, for stacked weights that need not have been trained.
+
+    Parameters
+    ----------
+    model : callable or keras.Model
+        As in `fit_many`.
+    weights : list of array_like
+        (M, ...) each, in the order of ``get_weights()``.
+    x : array_like
+        (N, ...) shared by all members, or (M, N, ...).
+    progress : bool
+        Show a bar in live sessions for anything over two seconds.
+
+    Returns
+    -------
+    numpy.ndarray
+        (M, N, outputs), inference mode.
+    """
+    recipe = model if isinstance(model, members.Recipe) else members.Recipe(model)
+    weights, count = _inference.check_weights("weights", weights, recipe)
+    with _bar(checks.flag("progress", progress), count, "networks") as bar:
+        return _inference.predict(recipe, weights, x, bar)
+
+
+def _watched():
+    """Whether somebody sees a progress bar: a terminal, or a notebook front end that could answer questions.
+
+    papermill, nbval and nbconvert run cells with ``allow_stdin`` false, front ends with true.
+    """
+    try:
+        shell = get_ipython()  # noqa: F821  (defined inside IPython only)
+        parent = shell.kernel.get_parent("shell")
+        return bool(parent["content"]["allow_stdin"])
+    except (NameError, AttributeError, KeyError, TypeError):
+        return sys.stderr is not None and sys.stderr.isatty()
+
+
+@contextmanager
+def _bar(progress, total, unit):
+    """Give a tqdm bar that appears after two seconds and leaves no trace, or None where nobody watches."""
+    if not (progress and total and _watched()):
+        yield None
+        return
+    with tqdm(total=total, unit=f" {unit}", delay=2, leave=False, unit_scale=True, dynamic_ncols=True) as bar:
+        yield bar
+
+
+class _Job:
+    """One call of `fit_many`: checked arguments, then chunks to train, then the result."""
+
+    def __init__(self, model, dataset, count, epochs, batch_size, shuffle, optimizer, learning_rate, loss, vary, seed):
+        self.recipe = model if isinstance(model, members.Recipe) else members.Recipe(model)
+        self.members = checks.integer("members", count)
+        self.epochs = checks.integer("epochs", epochs, low=0)
+        self.batch_size = checks.integer("batch_size", batch_size)
+        self.shuffle = checks.one_of("shuffle", shuffle, ("member", "shared", False))
+        self.seed = checks.integer("seed", seed, low=0)
+        self.optimizer = Optimizer.of(optimizer)
+        self._check_dataset(dataset)
+        self.loss = _losses.resolve(loss, dataset.task, self.recipe.output_shape[0])
+        self._hyperparameters(learning_rate, vary)
+
+    def _check_dataset(self, dataset):
+        """Check the data against the model and the number of members."""
+        if not isinstance(dataset, Dataset):
+            raise TypeError(checks.message("dataset", "a helpers.data.Dataset", dataset))
+        stacked = dataset.members
+        if stacked is not None and stacked != self.members:
+            raise ValueError(
+                f"Argument `dataset` is a stack of {stacked}, one per member. Received: members={self.members}."
+            )
+        if tuple(dataset.input_shape) != self.recipe.input_shape:
+            raise ValueError(
+                f"Argument `dataset` must have examples of the model's input shape {self.recipe.input_shape}. "
+                f"Received: {tuple(dataset.input_shape)}."
+            )
+        last = self.recipe.layers[-1]
+        final = getattr(getattr(last, "activation", None), "__name__", type(last).__name__.lower())
+        if dataset.task != "regression" and final in ("softmax", "sigmoid"):
+            raise ValueError(
+                f"Argument `model` ends in {final}, but losses are taken from logits. Leave the final activation out."
+            )
+        for name in ("y_train", "y_val"):
+            y = getattr(dataset, name)
+            if y is not None:
+                _losses.check_targets(
+                    f"dataset.{name}", y, dataset.task, self.recipe.output_shape[0], dataset.num_classes
+                )
+        self.dataset, self.examples = dataset, dataset.n_train
+
+    def _hyperparameters(self, learning_rate, vary):
+        """Build the (M,) tensors of the optimizer, the penalties and the random layers."""
+        vary = {} if vary is None else vary
+        if not isinstance(vary, dict):
+            raise TypeError(checks.message("vary", "a dict of arrays, one value per member", vary))
+        if learning_rate is not None and np.ndim(learning_rate) == 0:
+            checks.real("learning_rate", learning_rate, low=0)
+            base = {"learning_rate": float(learning_rate)}
+        else:
+            base = {}
+            if learning_rate is not None:
+                if "learning_rate" in vary:
+                    raise ValueError("Give the learning rates once: as `learning_rate` or in `vary`, not both.")
+                vary = {**vary, "learning_rate": learning_rate}
+        known = (*self.optimizer.values, *_LAYER_KEYS)
+        self.vary = {}
+        for key, values in vary.items():
+            label = f"vary[{key!r}]" if key != "learning_rate" or learning_rate is None else "learning_rate"
+            self._check_declared(key, known)
+            values = checks.array(label, values, shape=(self.members,), remedy="One value per member.")
+            if key in self.optimizer.values:
+                optimizers.check_hyperparameter(label, key, values)
+            else:
+                high = 1 if key == "dropout" else np.inf
+                for value in np.unique(values):
+                    checks.real(label, float(value), low=0, high=high, high_open=key == "dropout")
+            self.vary[key] = values
+        self.static = self.optimizer.static(self.vary)
+        hyper = {}
+        for key, value in {**self.optimizer.values, **base}.items():
+            values = self.vary.get(key, np.full(self.members, value))
+            hyper |= optimizers.host_values(key, values)
+        self.penalised, self.random = [], []
+        for position, weight in enumerate(self.recipe.weights):
+            strengths = {"l1": weight.l1, "l2": weight.l2}
+            declared = [key for key, value in strengths.items() if value is not None]
+            if weight.trainable and any(strengths[key] or key in self.vary for key in declared):
+                self.penalised.append(position)
+                for key, value in strengths.items():
+                    default = np.full(self.members, value or 0.0)
+                    hyper[f"{key}/{position}"] = self.vary.get(key, default) if key in declared else default
+        for kind in ("dropout", "noise_stddev"):
+            for index, value in self.recipe.strengths(kind).items():
+                if value or kind in self.vary:
+                    self.random.append(index)
+                    hyper[f"rate/{index}"] = self.vary.get(kind, np.full(self.members, value))
+        self.hyper = {key: values.astype(self.recipe.dtype) for key, values in hyper.items()}
+
+    def _check_declared(self, key, known):
+        """Refuse a `vary` key that nothing declares."""
+        if key in self.optimizer.values:
+            return
+        if key in ("l1", "l2"):
+            declared = any(getattr(w, key) is not None for w in self.recipe.weights)
+            remedy = f"Build the model with a placeholder, such as mlp(..., {key}=0.01)."
+        elif key in ("dropout", "noise_stddev"):
+            declared = bool(self.recipe.strengths(key))
+            remedy = "Build the model with such a layer, such as mlp(..., dropout=0.5)."
+        else:
+            declared = False
+            remedy = f"Known here: {', '.join(known)}."
+            if key == "weight_decay":
+                remedy = "Use AdamW, or give the optimizer weight_decay=0.0 as a placeholder."
+        if not declared:
+            owner = "layer of the model" if key in _LAYER_KEYS else f"setting of {self.optimizer.name}"
+            raise ValueError(f"Argument `vary` has the key {key!r}, which no {owner} declares. {remedy}")
+
+    def start(self, initial_weights, masks):
+        """Draw or check the initial weights and the masks."""
+        recipe = self.recipe
+        if masks is None:
+            masks = [None] * len(recipe.weights)
+        if not isinstance(masks, (list, tuple)) or len(masks) != len(recipe.weights):
+            raise ValueError(
+                f"Argument `masks` must be a list of {len(recipe.weights)} arrays or None, one per entry of get_weights()."
+            )
+        self.masks = {}
+        for position, (mask, weight) in enumerate(zip(masks, recipe.weights, strict=True)):
+            if mask is None:
+                continue
+            label = f"masks[{position}]"
+            mask = checks.array(label, mask, shape=(self.members, *weight.shape), dtype=recipe.dtype)
+            if not weight.trainable:
+                raise ValueError(f"Argument `{label}` must be None: {weight.name} is not trained.")
+            if not np.all((mask == 0) | (mask == 1)):
+                raise ValueError(f"Argument `{label}` must hold only 0 and 1.")
+            self.masks[position] = mask
+        if initial_weights is None:
+            self.initial = members.draw(recipe, self.members, self.seed)
+        else:
+            given, _ = _inference.check_weights("initial_weights", initial_weights, recipe, self.members)
+            for position, values in enumerate(given):
+                if not np.all(np.isfinite(values)):
+                    raise ValueError(f"Argument `initial_weights[{position}]` must be finite.")
+            self.initial = [np.array(values) for values in given]
+        for position, mask in self.masks.items():
+            self.initial[position] = self.initial[position] * mask
+
+    def keep(self, snapshots, record_every):
+        """Plan the compiled program, its parts and what is recorded."""
+        if isinstance(snapshots, (int, np.integer)):
+            snapshots = (snapshots,)
+        wanted = {checks.integer("snapshots", s, low=0, high=self.epochs) for s in snapshots}
+        self.every = checks.integer("record_every", record_every)
+        recipe, data = self.recipe, self.dataset
+        batch = min(self.batch_size, self.examples)
+        width = _programs.chunk_width(recipe, batch)
+        n_val = 0 if data.x_val is None else data.x_val.shape[1 if data.stacked else 0]
+        self.shapes = _programs.Shapes(
+            width=width,
+            batch=batch,
+            part=_programs.part_length(recipe, self.examples, width),
+            n_train=self.examples,
+            n_val=n_val,
+            stacked=data.stacked,
+            shuffled=self.shuffle is not False,
+            task=data.task,
+            penalised=tuple(self.penalised),
+            random=tuple(self.random),
+            masked=tuple(sorted(self.masks)),
+        )
+        self.groups = _programs.chunks(self.members, width)
+        self.stops = sorted({*wanted, self.epochs} - {0})
+        self.snapshots = {
+            epoch: [np.empty_like(w) if epoch else w.copy() for w in self.initial] for epoch in sorted(wanted)
+        }
+        self.final = [w.copy() for w in self.initial]
+        scores = _losses.metrics(data.task, recipe.output_shape[0])
+        names = ["loss", *scores] + ([f"val_{name}" for name in ("loss", *scores)] if n_val else [])
+        self.history = {name: np.empty((self.members, self.epochs), np.float32) for name in names}
+        # Keys of the counter-based generator behind dropout and noise, one pair per member.
+        self.keys = np.zeros((self.members, 2), np.uint32)
+        if self.random:
+            for member in range(self.members):
+                self.keys[member] = seeds.sequence(self.seed, "dropout", member).generate_state(2)
+        self.shared = None if data.stacked else self._tensors(data)
+
+    def _tensors(self, data, chosen=None):
+        """Return the data as tensors: whole, or the rows of the chosen members of a stack."""
+        arrays = {"x": data.x_train, "y": data.y_train}
+        if self.shapes.n_val:
+            arrays |= {"x_val": data.x_val, "y_val": data.y_val}
+        tensors = {}
+        for name, values in arrays.items():
+            values = values if chosen is None else values[chosen]
+            tensors[name] = tf.constant(values.astype(self.recipe.dtype) if values.dtype.kind == "f" else values)
+        return tensors
+
+    def train(self, index, advance, stop):
+        """Train one chunk from start to end, part by part."""
+        s, chosen = self.shapes, self.groups[index]
+        kept = min(s.width, self.members - index * s.width)
+        mine = slice(index * s.width, index * s.width + kept)
+        trained = [i for i, w in enumerate(self.recipe.weights) if w.trainable]
+        weights = [tf.constant(w[chosen]) for w in self.initial]
+        state = optimizers.slots(self.static, [weights[i] for i in trained])
+        hyper = {key: tf.constant(values[chosen]) for key, values in self.hyper.items()}
+        data = self.shared or self._tensors(self.dataset, chosen)
+        masks = [tf.constant(self.masks[i][chosen]) for i in s.masked]
+        keys = tf.constant(self.keys[chosen])
+        ordered = s.shuffled and s.batch < s.n_train
+        shared = self.shuffle == "shared"
+        sources = range(1) if shared else range(mine.start, mine.stop)
+        generators = [order_generator(self.seed, self.shuffle, m) for m in sources] if ordered else []
+        slots = np.zeros(s.width, int) if shared else chosen - mine.start
+        orders = np.zeros((s.part, s.width, s.n_train) if ordered else (1,), np.int32)
+        every, last, done = tf.constant(self.every), tf.constant(self.epochs), 0
+        for target in self.stops:
+            while done < target:
+                if stop.is_set():
+                    return
+                count = min(s.part, target - done)
+                if ordered:
+                    drawn = np.stack([epoch_orders(g, s.n_train, count) for g in generators], axis=1)
+                    orders[:count] = drawn[:, slots]
+                arguments = (tf.constant(count), tf.constant(done), every, last, weights, state, hyper, data)
+                arguments += (tf.constant(orders), keys, masks)
+                program = _programs.training(self.recipe, self.optimizer, self.static, self.loss, s, arguments)
+                weights, state, records = program(*arguments)
+                for name, values in records.items():
+                    self.history[name][mine, done : done + count] = values.numpy()[:count, :kept].T
+                done += count
+                advance(kept * count)
+            if target in self.snapshots:
+                for store, values in zip(self.snapshots[target], weights, strict=True):
+                    store[mine] = values.numpy()[:kept]
+        for store, values in zip(self.final, weights, strict=True):
+            store[mine] = values.numpy()[:kept]
+
+    def runs(self):
+        """Return the finished runs."""
+        finite = np.isfinite(self.history["loss"]).all(axis=1)
+        for values in self.final:
+            finite &= np.isfinite(values.reshape(self.members, -1)).all(axis=1)
+        epochs = np.arange(1, self.epochs + 1)
+        recorded = epochs[(epochs % self.every == 0) | (epochs == self.epochs)]
+        history = {name: np.ascontiguousarray(values[:, recorded - 1]) for name, values in self.history.items()}
+        settings = {
+            "members": self.members,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "optimizer": {"name": self.optimizer.name, **self.optimizer.values},
+            "schedule": self.optimizer.config["learning_rate"] if self.optimizer.schedule else None,
+            "loss": self.loss[0] if isinstance(self.loss[0], str) else getattr(self.loss[0], "__name__", "function"),
+            "seed": self.seed,
+            "record_every": self.every,
+            "task": self.dataset.task,
+            "dataset": self.dataset.name,
+            "examples": self.examples,
+        }
+        return Runs(
+            self.recipe,
+            settings,
+            self.vary,
+            history,
+            recorded,
+            self.initial,
+            self.final,
+            self.snapshots,
+            ~finite,
+        )

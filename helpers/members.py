@@ -1,0 +1,370 @@
+"""A Keras model turned into one whose layers carry a leading member axis.
+
+`Recipe` reads an ordinary Keras model (Sequential or Functional, skips included) once: its layers, the shapes,
+initializers and penalties of its weights. `Recipe.network` then gives the same graph as a pure function of
+stacked weights: every array gains a leading axis M, and member i never meets member j.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from helpers import checks, seeds
+from helpers._layers import APPLY, MERGED, Context, check_layer, operation_is_elementwise
+from helpers._tensorflow import keras
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One entry of ``model.get_weights()``: where it sits, how it is drawn, how it is penalised."""
+
+    name: str  # "kernel", "bias", "gamma", ...
+    layer: int  # index of its layer among the recipe's layers
+    shape: tuple[int, ...]
+    trainable: bool
+    l1: float | None  # None: the layer declares no such penalty
+    l2: float | None
+    initializer: object = field(compare=False, repr=False)
+    ordinal: int = 0  # counts weights of the same name, so kernel 2 is kernel 2 with or without batch norm
+
+
+def _penalties(variable, layer):
+    """Return (l1, l2) of the variable's regularizer, None for what it does not declare."""
+    found = variable.regularizer
+    if found is None:
+        return None, None
+    kinds = keras.regularizers
+    if type(found) is kinds.L1:
+        return float(found.l1), None
+    if type(found) is kinds.L2:
+        return None, float(found.l2)
+    if type(found) is kinds.L1L2:
+        return float(found.l1), float(found.l2)
+    raise ValueError(
+        f"Layer {layer.name!r} has the regularizer {type(found).__name__}; only L1, L2 and L1L2 are supported."
+    )
+
+
+class Recipe:
+    """What `fit_many` needs to know of one Keras model; the model's own weight values are ignored.
+
+    Parameters
+    ----------
+    model : callable or keras.Model
+        A zero-argument builder, or an uncompiled Sequential or Functional model with one input and one output.
+
+    Attributes
+    ----------
+    layers : tuple of keras.layers.Layer
+        The template's layers, inputs left out.
+    weights : tuple of Weight
+        In the order of ``model.get_weights()``.
+    input_shape, output_shape : tuple of int
+        Of one example.
+    dtype : str
+        "float32" or "float64".
+    key : str
+        Equal for models that compile to the same program: names, seeds, initializers and strengths left out.
+    config : str
+        JSON from which `keras_model` rebuilds a model.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a model of that kind, or a layer or setting that is not supported, named.
+    """
+
+    def __init__(self, model):
+        model = _resolve(model)
+        self.config = model.to_json()
+        self.template = model
+        self.layers = tuple(layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
+        for operation in getattr(model, "operations", []):
+            if not isinstance(operation, keras.layers.Layer) and not operation_is_elementwise(operation):
+                raise ValueError(
+                    f"Operation {type(operation).__name__!r} between layers is not supported: only elementwise "
+                    "operations are. Use a layer (Concatenate, Flatten, Reshape, a pooling layer) instead."
+                )
+        for layer in self.layers:
+            check_layer(layer)
+        self.input_shape = tuple(model.input_shape[1:])
+        self.output_shape = tuple(model.output_shape[1:])
+        if len(self.output_shape) != 1 or None in self.input_shape:
+            raise ValueError(
+                "Argument `model` must map inputs of a fixed shape to (batch, outputs). "
+                f"Received: {model.input_shape} to {model.output_shape}."
+            )
+        self.weights = self._read_weights(model)
+        dtypes = {layer.compute_dtype for layer in self.layers} | {v.dtype for v in model.weights}
+        if len(dtypes) > 1 or not dtypes <= {"float32", "float64"}:
+            raise ValueError(f"Argument `model` must be all float32 or all float64. Received: dtypes {sorted(dtypes)}.")
+        (self.dtype,) = dtypes or {"float32"}
+        self.key = _canonical(self.config)
+
+    def _read_weights(self, model):
+        """Match every entry of ``model.weights`` with the layer that owns it."""
+        owner = {id(v): (index, layer) for index, layer in enumerate(self.layers) for v in layer.weights}
+        found, counts = [], {}
+        for variable in model.weights:
+            index, layer = owner[id(variable)]
+            name = variable.name
+            if variable.constraint is not None:
+                raise ValueError(f"Layer {layer.name!r} has a constraint on {name!r}; constraints are not supported.")
+            l1, l2 = _penalties(variable, layer)
+            trainable = bool(variable.trainable)
+            ordinal = counts.get(name, 0)
+            counts[name] = ordinal + 1
+            initializer = getattr(layer, f"{name}_initializer")
+            found.append(Weight(name, index, tuple(variable.shape), trainable, l1, l2, initializer, ordinal))
+        return tuple(found)
+
+    def __repr__(self):
+        return f"Recipe({len(self.layers)} layers, {self.size:,} parameters, {self.input_shape}->{self.output_shape})"
+
+    @property
+    def size(self):
+        """Number of parameters of one network."""
+        return sum(int(np.prod(w.shape)) for w in self.weights)
+
+    def strengths(self, kind):
+        """Return {layer index: value} of the layers that declare ``kind``: "dropout" or "noise_stddev"."""
+        wanted, attribute = {
+            "dropout": (keras.layers.Dropout, "rate"),
+            "noise_stddev": (keras.layers.GaussianNoise, "stddev"),
+        }[kind]
+        return {i: float(getattr(layer, attribute)) for i, layer in enumerate(self.layers) if isinstance(layer, wanted)}
+
+    def keras_model(self, weights=None):
+        """Return a fresh ordinary Keras model, holding ``weights`` (a list in the order of get_weights) if given."""
+        model = keras.models.model_from_json(self.config)
+        if weights is not None:
+            model.set_weights(weights)
+        return model
+
+    def network(self):
+        """Return the member network: ``network(x, weights, context)``.
+
+        Returns
+        -------
+        callable
+            Maps x (M, B, ...), a list of stacked weights and a `Context` to logits (M, B, outputs). What training
+            changes besides gradients (batch-norm statistics) is left in ``context.updates``, by weight index.
+        """
+        own = {i: [] for i in range(len(self.layers))}
+        for position, weight in enumerate(self.weights):
+            own[weight.layer].append((weight.name, position))
+        cell = {}
+        ordinals = {id(layer): i for i, layer in enumerate(self.layers)}
+
+        def member_layer(layer):
+            if isinstance(layer, keras.layers.InputLayer) or not isinstance(layer, keras.layers.Layer):
+                return layer  # elementwise operations act on any shape
+            return _MemberLayer(layer, ordinals[id(layer)], own[ordinals[id(layer)]], cell)
+
+        inputs = keras.Input(batch_shape=(None, None, *self.input_shape), dtype=self.dtype)
+        graph = keras.models.clone_model(self.template, input_tensors=inputs, clone_function=member_layer)
+
+        def network(x, weights, context):
+            cell["weights"], cell["context"] = weights, context
+            try:
+                return graph(x, training=context.training)
+            finally:
+                cell.clear()
+
+        return network
+
+
+def _resolve(model):
+    """Return the Keras model itself: a builder is called; anything else is checked."""
+    if not isinstance(model, keras.Model) and callable(model):
+        model = model()
+        if not isinstance(model, keras.Model):
+            raise TypeError(
+                "Argument `model` must be a Keras model or a function of no arguments that returns one. "
+                f"Received: a function that returned {type(model).__name__}."
+            )
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            checks.message("model", "a Keras model or a function of no arguments that returns one", model)
+        )
+    if not isinstance(model, (keras.Sequential, keras.src.models.Functional)):
+        raise TypeError(
+            "Argument `model` must be Sequential or Functional. "
+            f"Received: {type(model).__name__}, a subclass whose graph cannot be read."
+        )
+    if not model.built or (isinstance(model, keras.Sequential) and not model.inputs):
+        raise ValueError("Argument `model` has no input shape yet. Start it with keras.Input(shape).")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        counts = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
+        raise ValueError(f"Argument `model` must have one input and one output. Received: {counts}.")
+    return model
+
+
+# Settings that do not change the compiled program: they are drawn, or enter as tensors.
+_FREE = {"seed", "build_config", "registered_name", "module", "keras_version", "rate", "stddev"}
+
+
+def _canonical(config):
+    """Return the model's JSON with names replaced by ordinals and what does not shape the program removed."""
+    names = {}
+
+    def walk(node):
+        if isinstance(node, dict):
+            kept = {}
+            for key, value in node.items():
+                if key in _FREE or key.endswith("_initializer"):
+                    continue
+                if key.endswith("_regularizer") and value is not None:
+                    value = value["class_name"]
+                kept[key] = walk(value)
+            return kept
+        if isinstance(node, list):
+            return [walk(value) for value in node]
+        if isinstance(node, str) and node in names:
+            return names[node]
+        return node
+
+    tree = json.loads(config)
+    for layer in tree["config"]["layers"]:
+        names[layer["config"].get("name", layer.get("name"))] = f"#{len(names)}"
+        names.setdefault(layer.get("name"), names[layer["config"].get("name", layer.get("name"))])
+    tree["config"].pop("name", None)
+    return json.dumps(walk(tree), sort_keys=True)
+
+
+class _MemberLayer(keras.layers.Layer):
+    """Stands where a layer stood and applies it with a leading member axis.
+
+    The template lives in a closure: Keras would add the variables of a layer held as an attribute.
+    """
+
+    def __init__(self, template, index, own, cell):
+        super().__init__(name=f"member_{index}", dtype=template.dtype_policy)
+        apply = APPLY.get(type(template), MERGED)
+
+        def run(inputs):
+            weights = {name: cell["weights"][position] for name, position in own}
+            positions = dict(own)
+            return apply(template, index, inputs, weights, positions, cell["context"])
+
+        self._run, self._shape = run, template.compute_output_shape
+
+    def call(self, inputs):
+        return self._run(inputs)
+
+    def compute_output_shape(self, input_shape):
+        if isinstance(input_shape, list):
+            return (input_shape[0][0], *self._shape([tuple(s[1:]) for s in input_shape]))
+        return (input_shape[0], *self._shape(tuple(input_shape[1:])))
+
+
+def draw(recipe, members, seed):
+    """Draw the initial weights of every member as Keras would draw one network.
+
+    Streams are keyed by (seed, member, weight name, ordinal), so models that differ by layers without kernels
+    share kernels at equal seeds. Seeds set on initializers are ignored: they would make all members equal.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The model.
+    members : int
+        M.
+    seed : int
+        The experiment's seed.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        (M, ...) each, in the order of ``get_weights()``.
+    """
+    return [_draw_weight(w, members, seed, recipe.dtype) for w in recipe.weights]
+
+
+def _draw_weight(weight, members, seed, dtype):
+    """Return one weight of every member, (M, *shape)."""
+    kind, scale = _distribution(weight.initializer, weight.shape)
+    out = np.empty((members, *weight.shape), dtype)
+    if kind == "constant":
+        out[...] = scale
+        return out
+    for member in range(members):
+        rng = seeds.generator(seed, "weights", member, weight.name, weight.ordinal)
+        if kind == "uniform":
+            out[member] = rng.uniform(*scale, size=weight.shape)
+        elif kind == "normal":
+            out[member] = rng.normal(*scale, size=weight.shape)
+        elif kind == "truncated_normal":  # cut at two standard deviations, as Keras does
+            tails = rng.uniform(ndtr(-2.0), ndtr(2.0), size=weight.shape)
+            out[member] = scale[0] + scale[1] * ndtri(tails)
+        else:
+            out[member] = np.asarray(_reseeded(weight.initializer, rng)(weight.shape, dtype=dtype))
+    return out
+
+
+def _distribution(initializer, shape):
+    """Return (kind, parameters) of a standard Keras initializer for one network's ``shape``, or ("other", None)."""
+    kinds = keras.initializers
+    if isinstance(initializer, kinds.Zeros):
+        return "constant", 0.0
+    if isinstance(initializer, kinds.Ones):
+        return "constant", 1.0
+    if type(initializer) is kinds.Constant and np.ndim(initializer.value) == 0:
+        return "constant", float(initializer.value)
+    if type(initializer) is kinds.RandomUniform:
+        return "uniform", (initializer.minval, initializer.maxval)
+    if type(initializer) is kinds.RandomNormal:
+        return "normal", (initializer.mean, initializer.stddev)
+    if type(initializer) is kinds.TruncatedNormal:
+        return "truncated_normal", (initializer.mean, initializer.stddev)
+    if isinstance(initializer, kinds.VarianceScaling) and type(initializer).__call__ is kinds.VarianceScaling.__call__:
+        if initializer.input_axes is None and initializer.output_axes is None:
+            return _variance_scaling(initializer, shape)
+    return "other", None
+
+
+def _variance_scaling(initializer, shape):
+    """Return (kind, parameters) of Glorot, He, LeCun and their like (glorot2010, he2015)."""
+    receptive = int(np.prod(shape[:-2]))
+    fan_in, fan_out = (shape[0], shape[0]) if len(shape) == 1 else (shape[-2] * receptive, shape[-1] * receptive)
+    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[initializer.mode]
+    variance = initializer.scale / max(1.0, fan)
+    if initializer.distribution == "uniform":
+        limit = np.sqrt(3 * variance)
+        return "uniform", (-limit, limit)
+    if initializer.distribution == "untruncated_normal":
+        return "normal", (0.0, np.sqrt(variance))
+    return "truncated_normal", (0.0, np.sqrt(variance) / 0.87962566103423978)  # sd of the cut standard normal
+
+
+def _reseeded(initializer, rng):
+    """Return a copy of ``initializer`` seeded from ``rng``; deterministic ones come back as they are."""
+    if not isinstance(initializer, keras.initializers.Initializer):
+        raise ValueError(
+            f"Initializer {initializer!r} cannot be seeded per member. Use a keras.initializers class, or pass "
+            "`initial_weights`."
+        )
+    config = initializer.get_config()
+    if "seed" in config:
+        config["seed"] = int(rng.integers(2**31))
+        return type(initializer).from_config(config)
+    return initializer
+
+
+def stack(weights):
+    """Stack M lists of weights, each as ``model.get_weights()`` gives it, into one list of (M, ...) arrays."""
+    if not weights:
+        raise ValueError("Argument `weights` must be a list of one or more lists of arrays. Received: none.")
+    return [np.stack(parts) for parts in zip(*weights, strict=True)]
+
+
+def unstack(weights, member):
+    """Return the weights of one member, ready for ``model.set_weights``."""
+    return [w[member] for w in weights]
+
+
+__all__ = ["Context", "Recipe", "Weight", "draw", "stack", "unstack"]

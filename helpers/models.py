@@ -1,0 +1,216 @@
+"""Builders of ordinary, uncompiled Keras models that emit logits (or regression outputs).
+
+A builder's model is a *recipe* for `helpers.fit_many`, and just as well a model to compile and fit alone.
+"""
+
+from __future__ import annotations
+
+from helpers import checks
+from helpers._tensorflow import keras
+
+_LAYERS = keras.layers
+
+
+def _shape(input_shape):
+    """Return ``input_shape`` (an int or a tuple, without the batch axis) as a tuple of positive ints."""
+    dims = (input_shape,) if not isinstance(input_shape, (tuple, list)) else tuple(input_shape)
+    if not dims:
+        raise ValueError(checks.message("input_shape", "an int or a tuple of one or more ints", input_shape))
+    return tuple(checks.integer("input_shape", d, remedy="Leave the batch axis out.") for d in dims)
+
+
+def _widths(name, widths, empty=False):
+    """Return the layer widths as a tuple of positive ints."""
+    if not isinstance(widths, (tuple, list)) or (not widths and not empty):
+        raise TypeError(checks.message(name, "a tuple of ints, one per layer, such as (64, 64)", widths))
+    return tuple(checks.integer(name, w) for w in widths)
+
+
+def _penalty(l1, l2):
+    """Return the Keras regularizer for the two strengths, None where both are 0."""
+    l1, l2 = checks.real("l1", l1, low=0), checks.real("l2", l2, low=0)
+    if l1 and l2:
+        return keras.regularizers.L1L2(l1=l1, l2=l2)
+    return keras.regularizers.L1(l1) if l1 else keras.regularizers.L2(l2) if l2 else None
+
+
+def _block(layer, activation, batch_norm, dropout):
+    """Return [layer, BatchNormalization, activation, Dropout] with what is switched on."""
+    parts = [layer]
+    if batch_norm:
+        parts.append(_LAYERS.BatchNormalization())
+    parts.append(_LAYERS.Activation(activation))
+    if dropout:
+        parts.append(_LAYERS.Dropout(dropout))
+    return parts
+
+
+def mlp(
+    input_shape,
+    outputs,
+    hidden=(64, 64),
+    activation="relu",
+    batch_norm=False,
+    dropout=0.0,
+    l1=0.0,
+    l2=0.0,
+    initializer="glorot_uniform",
+):
+    """Build a multilayer perceptron.
+
+    Each hidden layer is Dense, then BatchNormalization (if asked for), the activation, then Dropout (if any): the
+    order of the Keras post ("keras-post"). Without batch norm this is the function of ``Dense(activation=...)``.
+
+    Parameters
+    ----------
+    input_shape : int or tuple of int
+        Shape of one example; more than one axis is flattened.
+    outputs : int
+        Units of the linear output layer: logits, or regression outputs.
+    hidden : tuple of int
+        Widths of the hidden layers; ``()`` gives the linear model.
+    activation : str or callable
+        Hidden activation.
+    batch_norm : bool
+        Batch normalization after each hidden Dense.
+    dropout : float
+        Share of hidden units dropped, in [0, 1), after each hidden activation.
+    l1, l2 : float
+        Penalties on the hidden kernels, added to the loss as ``l1 * sum|w| + l2 * sum w^2``.
+    initializer : str or keras.initializers.Initializer
+        Of all kernels.
+
+    Returns
+    -------
+    keras.Sequential
+        Uncompiled.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A width, rate or strength out of range.
+    """
+    shape, hidden = _shape(input_shape), _widths("hidden", hidden, empty=True)
+    outputs = checks.integer("outputs", outputs)
+    batch_norm = checks.flag("batch_norm", batch_norm)
+    dropout = checks.real("dropout", dropout, low=0, high=1, high_open=True)
+    stack = [keras.Input(shape)]
+    if len(shape) > 1:
+        stack.append(_LAYERS.Flatten())
+    for units in hidden:
+        dense = _LAYERS.Dense(units, kernel_initializer=initializer, kernel_regularizer=_penalty(l1, l2))
+        stack += _block(dense, activation, batch_norm, dropout)
+    stack.append(_LAYERS.Dense(outputs, kernel_initializer=initializer))
+    return keras.Sequential(stack)
+
+
+def linear(input_shape, outputs, initializer="glorot_uniform"):
+    """Build one Dense layer: linear or logistic regression, trained by gradient descent.
+
+    Parameters and returns as in `mlp`.
+    """
+    return mlp(input_shape, outputs, hidden=(), initializer=initializer)
+
+
+def lenet_300_100(input_shape=(28, 28), outputs=10, initializer="glorot_normal"):
+    """Build LeNet-300-100, the fully connected network of the lottery-ticket paper.
+
+    266,610 parameters on 28 x 28 inputs with 10 classes. Parameters and returns as in `mlp`.
+
+    References
+    ----------
+    frankle2019
+    """
+    return mlp(input_shape, outputs, hidden=(300, 100), initializer=initializer)
+
+
+def _cnn(convolution, input_shape, outputs, filters, kernel_size, strides, hidden, penalties, initializer, block):
+    """Build convolutions, Flatten and Dense layers; ``convolution`` is Conv1D or Conv2D, ``block`` goes to `_block`."""
+    shape, filters, hidden = _shape(input_shape), _widths("filters", filters), _widths("hidden", hidden, empty=True)
+    outputs = checks.integer("outputs", outputs)
+    kernel_size, strides = checks.integer("kernel_size", kernel_size), checks.integer("strides", strides)
+    checks.flag("batch_norm", block["batch_norm"])
+    checks.real("dropout", block["dropout"], low=0, high=1, high_open=True)
+    axes = 1 if convolution is _LAYERS.Conv1D else 2
+    if len(shape) not in (axes, axes + 1):
+        kind = "(steps,) or (steps, channels)" if axes == 1 else "(rows, columns) or (rows, columns, channels)"
+        raise ValueError(checks.message("input_shape", kind, input_shape))
+    stack = [keras.Input(shape)]
+    if len(shape) == axes:
+        stack.append(_LAYERS.Reshape((*shape, 1)))
+    for channels in filters:
+        options = {"kernel_initializer": initializer, "kernel_regularizer": _penalty(*penalties)}
+        layer = convolution(channels, kernel_size, strides=strides, padding="same", **options)
+        stack += _block(layer, **block)
+    stack.append(_LAYERS.Flatten())
+    for units in hidden:
+        options = {"kernel_initializer": initializer, "kernel_regularizer": _penalty(*penalties)}
+        stack += _block(_LAYERS.Dense(units, **options), **block)
+    stack.append(_LAYERS.Dense(outputs, kernel_initializer=initializer))
+    return keras.Sequential(stack)
+
+
+def cnn1d(
+    input_shape=(40,),
+    outputs=10,
+    filters=(25, 25, 25),
+    kernel_size=5,
+    strides=2,
+    hidden=(),
+    activation="relu",
+    batch_norm=False,
+    dropout=0.0,
+    l1=0.0,
+    l2=0.0,
+    initializer="glorot_uniform",
+):
+    """Build a convolutional network for signals: by default three stride-2 layers of 25 channels (greydanus2024).
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        ``(steps,)`` or ``(steps, channels)``.
+    filters : tuple of int
+        Channels of the convolutions, "same" padding.
+    kernel_size, strides : int
+        Of every convolution.
+    hidden : tuple of int
+        Dense layers between the flattened convolutions and the output.
+    outputs, activation, batch_norm, dropout, l1, l2, initializer
+        As in `mlp`; dropout and penalties on convolutions and hidden layers.
+
+    Returns
+    -------
+    keras.Sequential
+        Uncompiled.
+
+    References
+    ----------
+    greydanus2024
+    """
+    block = {"activation": activation, "batch_norm": batch_norm, "dropout": dropout}
+    convolution = _LAYERS.Conv1D
+    return _cnn(convolution, input_shape, outputs, filters, kernel_size, strides, hidden, (l1, l2), initializer, block)
+
+
+def cnn2d(
+    input_shape=(28, 28),
+    outputs=10,
+    filters=(8, 16),
+    kernel_size=3,
+    strides=2,
+    hidden=(64,),
+    activation="relu",
+    batch_norm=False,
+    dropout=0.0,
+    l1=0.0,
+    l2=0.0,
+    initializer="glorot_uniform",
+):
+    """Build a convolutional network for images; parameters as in `cnn1d`.
+
+    ``input_shape`` is ``(rows, columns)`` or ``(rows, columns, channels)``.
+    """
+    block = {"activation": activation, "batch_norm": batch_norm, "dropout": dropout}
+    convolution = _LAYERS.Conv2D
+    return _cnn(convolution, input_shape, outputs, filters, kernel_size, strides, hidden, (l1, l2), initializer, block)
