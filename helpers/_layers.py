@@ -131,11 +131,13 @@ def _layer_norm(layer, index, x, weights, positions, context):
 
 def _mix(bits):
     """One round of a 32-bit integer hash (multiply, xor-shift); every input bit reaches every output bit."""
-    bits = bits ^ (bits >> tf.constant(16, tf.uint32))
-    bits = bits * tf.constant(0x7FEB352D, tf.uint32)
-    bits = bits ^ (bits >> tf.constant(15, tf.uint32))
-    bits = bits * tf.constant(0x846CA68B, tf.uint32)
-    return bits ^ (bits >> tf.constant(16, tf.uint32))
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        bits = tf.bitwise.bitwise_xor(bits, _shift(bits, shift)) * tf.constant(factor, tf.uint32)
+    return tf.bitwise.bitwise_xor(bits, _shift(bits, 16))
+
+
+def _shift(bits, places):
+    return tf.bitwise.right_shift(bits, tf.constant(places, tf.uint32))
 
 
 def random_bits(noise, stream, shape):
@@ -154,17 +156,17 @@ def random_bits(noise, stream, shape):
     """
     keys, step = noise
     salt = _mix(step * tf.constant(0x9E3779B9, tf.uint32) + tf.constant(stream, tf.uint32))
-    first, second = _mix(keys[:, :1] ^ salt), _mix(keys[:, 1:] + salt)  # (M, 1)
+    first, second = _mix(tf.bitwise.bitwise_xor(keys[:, :1], salt)), _mix(keys[:, 1:] + salt)  # (M, 1)
     count = int(np.prod(shape))
     element = tf.range(count, dtype=tf.int32)
     element = tf.cast(element, tf.uint32)[tf.newaxis, :]  # (1, elements)
-    bits = _mix(_mix(element ^ first) + second)
+    bits = _mix(_mix(tf.bitwise.bitwise_xor(element, first)) + second)
     return tf.reshape(bits, [keys.shape[0], *shape])
 
 
 def _uniform(noise, stream, shape, dtype):
     """Return uniforms in [0, 1) from the upper 24 bits."""
-    bits = random_bits(noise, stream, shape) >> tf.constant(8, tf.uint32)
+    bits = _shift(random_bits(noise, stream, shape), 8)
     return tf.cast(tf.cast(bits, tf.int32), dtype) * (2.0**-24)
 
 
