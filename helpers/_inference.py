@@ -25,9 +25,7 @@ def check_weights(name, weights, recipe, members=None):
     arrays = []
     for position, (value, spec) in enumerate(zip(weights, recipe.weights, strict=True)):
         label = f"{name}[{position}]"
-        arrays.append(
-            checks.array(label, value, shape=(members, *spec.shape), dtype=recipe.dtype, finite=False)
-        )
+        arrays.append(checks.array(label, value, shape=(members, *spec.shape), dtype=recipe.dtype, finite=False))
     return arrays, members
 
 
@@ -84,7 +82,9 @@ def score(recipe, weights, x, y, task):
     rows = x.shape[: 2 if stacked else 1]
     wanted = (*rows, *recipe.output_shape) if regression else rows
     if y.shape != wanted:
-        raise ValueError(f"Argument `y` must have shape {wanted} to fit x and the model's outputs. Received: {y.shape}.")
+        raise ValueError(
+            f"Argument `y` must have shape {wanted} to fit x and the model's outputs. Received: {y.shape}."
+        )
     outputs = recipe.output_shape[0]
     _losses.check_targets("y", y, task, outputs, outputs if task == "classification" else 2)
     total = rows[-1]

@@ -89,6 +89,7 @@ def resolve(loss, task, outputs):
     if isinstance(loss, keras.losses.Loss):
         loss = _from_keras(loss)
     if callable(loss):
+        _try(loss, task, outputs)
         return loss, loss
     if not isinstance(loss, str):
         raise TypeError(checks.message("loss", "'auto', a name, a keras.losses instance or a function", loss))
@@ -101,6 +102,17 @@ def resolve(loss, task, outputs):
         wanted = "1 output" if single else "one output per class"
         raise ValueError(f"Argument `loss`={name!r} needs a model with {wanted}. Received: {outputs} outputs.")
     return name, _FUNCTIONS[name]
+
+
+def _try(loss, task, outputs):
+    """Call a loss function on zeros: (M, B, 1) against (M, B) broadcasts to (M, B, B) unless somebody looks."""
+    y = tf.zeros([2, 3, outputs]) if task == "regression" else tf.zeros([2, 3], tf.int32)
+    found = tf.convert_to_tensor(loss(y, tf.zeros([2, 3, outputs]))).shape
+    if found != (2, 3):
+        raise ValueError(
+            f"Argument `loss` must return one value per example, shape (M, B). Received: {tuple(found)} for targets "
+            f"{tuple(y.shape)} and logits (2, 3, {outputs})."
+        )
 
 
 def _from_keras(loss):

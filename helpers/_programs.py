@@ -102,14 +102,6 @@ def penalty(weights, hyper, penalised):
     return total
 
 
-def _loss_of(function, y, logits):
-    """Return per-example losses, refusing the silent (M, B, 1) against (M, B) broadcast."""
-    values = function(y, logits)
-    if values.shape != logits.shape[:2]:
-        raise ValueError(f"Argument `loss` must return shape (M, B) = {logits.shape[:2]}. Received: {values.shape}.")
-    return values
-
-
 def _members(x, width, stacked):
     """Return shared rows (B, ...) as (M, B, ...); stacked ones as they are."""
     return x if stacked else tf.broadcast_to(x[tf.newaxis], [width, *x.shape])
@@ -126,7 +118,7 @@ def _sums(network, weights, x, y, width, stacked, scores):
         xb = _members(tf.slice(x, begin, size), width, stacked)
         yb = _members(tf.slice(y, begin[: y.shape.rank], [*size[: axis + 1], *y.shape[axis + 1 :]]), width, stacked)
         logits = network(xb, weights, Context(training=False))
-        return {name: tf.reduce_sum(_loss_of(score, yb, logits), axis=1) for name, score in scores.items()}
+        return {name: tf.reduce_sum(score(yb, logits), axis=1) for name, score in scores.items()}
 
     full, rest = divmod(count, BLOCK_ROWS)
     if full == 0:
@@ -188,7 +180,7 @@ def _training_function(recipe, optimizer, static, loss, s):
             for i, w in zip(trained, watched, strict=True):
                 everything[i] = w
             logits = network(x, everything, context)
-            losses = tf.reduce_mean(_loss_of(loss, y, logits), axis=1)  # (M,)
+            losses = tf.reduce_mean(loss(y, logits), axis=1)  # (M,)
             losses += penalty(everything, hyper, s.penalised)
             total = tf.reduce_sum(losses)  # summed, never averaged: each member sees only its own gradient
         gradients = tape.gradient(total, watched, unconnected_gradients="zero")

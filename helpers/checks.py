@@ -109,7 +109,9 @@ def array(name, value, shape=None, dtype=np.float64, finite=True, low=-np.inf, h
             want is None or want == have for want, have in zip(shape, result.shape, strict=True)
         )
         if not fits:
-            wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
+            wanted = (
+                "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
+            )
             text = f"Argument `{name}` must have shape {wanted}. Received: shape {result.shape}."
             raise ValueError(text + (f" {remedy}" if remedy else ""))
     if np.issubdtype(np.dtype(dtype), np.integer) and found.dtype.kind == "f" and np.any(found != np.round(found)):

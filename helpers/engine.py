@@ -135,7 +135,7 @@ def _watched():
     papermill, nbval and nbconvert run cells with ``allow_stdin`` false, front ends with true.
     """
     try:
-        shell = get_ipython()  # noqa: F821  (defined inside IPython only)
+        shell = get_ipython()
         parent = shell.kernel.get_parent("shell")
         return bool(parent["content"]["allow_stdin"])
     except (NameError, AttributeError, KeyError, TypeError):
@@ -269,7 +269,8 @@ class _Job:
             masks = [None] * len(recipe.weights)
         if not isinstance(masks, (list, tuple)) or len(masks) != len(recipe.weights):
             raise ValueError(
-                f"Argument `masks` must be a list of {len(recipe.weights)} arrays or None, one per entry of get_weights()."
+                f"Argument `masks` must be a list of {len(recipe.weights)} arrays or None, one per entry of "
+                "get_weights()."
             )
         self.masks = {}
         for position, (mask, weight) in enumerate(zip(masks, recipe.weights, strict=True)):

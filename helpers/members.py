@@ -8,6 +8,7 @@ stacked weights: every array gains a leading axis M, and member i never meets me
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,7 +68,7 @@ class Recipe:
         Of one example.
     dtype : str
         "float32" or "float64".
-    key : str
+    key : tuple
         Equal for models that compile to the same program: names, seeds, initializers and strengths left out.
     config : str
         JSON from which `keras_model` rebuilds a model.
@@ -80,7 +81,6 @@ class Recipe:
 
     def __init__(self, model):
         model = _resolve(model)
-        self.config = model.to_json()
         self.template = model
         self.layers = tuple(layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
         for operation in getattr(model, "operations", []):
@@ -103,7 +103,11 @@ class Recipe:
         if len(dtypes) > 1 or not dtypes <= {"float32", "float64"}:
             raise ValueError(f"Argument `model` must be all float32 or all float64. Received: dtypes {sorted(dtypes)}.")
         (self.dtype,) = dtypes or {"float32"}
-        self.key = _canonical(self.config)
+        self.config = _serialized(model)
+        # A custom activation is known to Keras by name only; its identity tells two of one name apart.
+        custom = [getattr(layer, "activation", None) for layer in self.layers]
+        custom = [id(f) for f in custom if f is not None and not getattr(f, "__module__", "").startswith("keras.")]
+        self.key = (_canonical(self.config), *custom)
 
     def _read_weights(self, model):
         """Match every entry of ``model.weights`` with the layer that owns it."""
@@ -119,6 +123,11 @@ class Recipe:
             ordinal = counts.get(name, 0)
             counts[name] = ordinal + 1
             initializer = getattr(layer, f"{name}_initializer")
+            if not isinstance(initializer, keras.initializers.Initializer):
+                raise ValueError(
+                    f"Layer {layer.name!r} has the {name} initializer {initializer!r}, which cannot be seeded per "
+                    "member. Use or subclass a keras.initializers class."
+                )
             found.append(Weight(name, index, tuple(variable.shape), trainable, l1, l2, initializer, ordinal))
         return tuple(found)
 
@@ -188,9 +197,7 @@ def _resolve(model):
                 f"Received: a function that returned {type(model).__name__}."
             )
     if not isinstance(model, keras.Model):
-        raise TypeError(
-            checks.message("model", "a Keras model or a function of no arguments that returns one", model)
-        )
+        raise TypeError(checks.message("model", "a Keras model or a function of no arguments that returns one", model))
     if not isinstance(model, (keras.Sequential, keras.src.models.Functional)):
         raise TypeError(
             "Argument `model` must be Sequential or Functional. "
@@ -202,6 +209,21 @@ def _resolve(model):
         counts = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
         raise ValueError(f"Argument `model` must have one input and one output. Received: {counts}.")
     return model
+
+
+def _serialized(model):
+    """Return the model's JSON, tried once: what cannot be rebuilt cannot be saved or handed out as a Keras model."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Keras warns where it writes a lambda
+            config = model.to_json()
+            keras.models.model_from_json(config)
+    except Exception as error:
+        raise ValueError(
+            "Argument `model` cannot be rebuilt from its configuration. Give custom activations as named functions "
+            f"registered with keras.saving.register_keras_serializable(). Keras says: {error}"
+        ) from error
+    return config
 
 
 # Settings that do not change the compiled program: they are drawn, or enter as tensors.
@@ -343,11 +365,6 @@ def _variance_scaling(initializer, shape):
 
 def _reseeded(initializer, rng):
     """Return a copy of ``initializer`` seeded from ``rng``; deterministic ones come back as they are."""
-    if not isinstance(initializer, keras.initializers.Initializer):
-        raise ValueError(
-            f"Initializer {initializer!r} cannot be seeded per member. Use a keras.initializers class, or pass "
-            "`initial_weights`."
-        )
     config = initializer.get_config()
     if "seed" in config:
         config["seed"] = int(rng.integers(2**31))

@@ -79,7 +79,9 @@ class Runs:
             return self.initial_weights
         kept = sorted({0, *self.snapshots, self.settings["epochs"]})
         raise ValueError(
-            checks.message("epoch", f"one of the kept epochs {kept}", epoch, "Ask fit_many for it with snapshots=(...).")
+            checks.message(
+                "epoch", f"one of the kept epochs {kept}", epoch, "Ask fit_many for it with snapshots=(...)."
+            )
         )
 
     def batches(self, member):

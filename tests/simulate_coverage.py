@@ -19,7 +19,7 @@ import scipy.stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from helpers import seeds, stats  # noqa: E402
+from helpers import seeds, stats
 
 LEVEL = 0.99
 DRAWS = {  # name: (draw(rng, shape), true mean)

@@ -108,12 +108,18 @@ def test_parts_equal_the_whole(line, monkeypatch):
 
 def test_a_sweep_compiles_once(line):
     template = keras.optimizers.AdamW(0.01)
-    sweep = {"l2": np.linspace(0, 0.1, 5), "dropout": np.linspace(0, 0.5, 5), "learning_rate": np.linspace(0.001, 0.1, 5)}
+    sweep = {
+        "l2": np.linspace(0, 0.1, 5),
+        "dropout": np.linspace(0, 0.5, 5),
+        "learning_rate": np.linspace(0.001, 0.1, 5),
+    }
     before = len(_programs._cache)
     for seed, epochs in ((0, 2), (1, 3), (2, 4)):  # new values, new builder, new layer names, new epochs
         varied = {key: values / (seed + 1) for key, values in sweep.items()}
         builder = small(l2=0.01 * (seed + 1), dropout=0.1 * (seed + 1), initializer=["he_normal", "zeros"][seed % 2])
-        engine.fit_many(builder, line, members=5, epochs=epochs, batch_size=5, optimizer=template, vary=varied, seed=seed)
+        engine.fit_many(
+            builder, line, members=5, epochs=epochs, batch_size=5, optimizer=template, vary=varied, seed=seed
+        )
     assert len(_programs._cache) == before + 1
 
 
@@ -141,7 +147,11 @@ def test_batches_are_permutations_shared_or_stored_as_asked(line):
     orders = [np.concatenate(e) for m in (0, 1) for e in own.batches(m)]
     assert len({tuple(order) for order in orders}) == 6
     shared = engine.fit_many(small(), line, shuffle="shared", **options)
-    assert all(np.array_equal(x, y) for a, b in zip(shared.batches(0), shared.batches(1), strict=True) for x, y in zip(a, b, strict=True))
+    assert all(
+        np.array_equal(x, y)
+        for a, b in zip(shared.batches(0), shared.batches(1), strict=True)
+        for x, y in zip(a, b, strict=True)
+    )
     stored = engine.fit_many(small(), line, shuffle=False, **options)
     assert np.array_equal(np.concatenate(stored.batches(0)[2]), np.arange(12))
 
@@ -183,6 +193,7 @@ def test_initial_weights_follow_keras_distributions():
 
 def identity_network(layer):
     """Return a network that is one random layer between inputs and a frozen identity."""
+
     def builder():
         final = keras.layers.Dense(50, use_bias=False, kernel_initializer="identity", trainable=False)
         return keras.Sequential([keras.Input((50,)), layer(), layer(), final])

@@ -113,7 +113,9 @@ CASES = {
         *((3,), REG, 1, OPT.Adam(0.01), 4, "mse"),
     ),
     "layer-norm-axes": (
-        sequential(lambda: L.LayerNormalization(axis=[1, 2], scale=False, epsilon=2**-10), L.Flatten, D(1), shape=(4, 2)),
+        sequential(
+            lambda: L.LayerNormalization(axis=[1, 2], scale=False, epsilon=2**-10), L.Flatten, D(1), shape=(4, 2)
+        ),
         *((4, 2), REG, 1, OPT.SGD(0.02), 4, "mse"),
     ),
     "dense-on-steps": (
@@ -318,7 +320,9 @@ def test_learning_rate_is_a_factor_on_a_schedule(float64):
         builder, dataset, members=2, epochs=4, batch_size=4, optimizer=OPT.SGD(STEPWISE), learning_rate=factors
     )
     for member, factor in enumerate(factors):
-        scaled = keras.optimizers.schedules.PiecewiseConstantDecay([3, 9], [factor * v for v in (0.0625, 0.015625, 0.00390625)])
+        scaled = keras.optimizers.schedules.PiecewiseConstantDecay(
+            [3, 9], [factor * v for v in (0.0625, 0.015625, 0.00390625)]
+        )
         assert distance(runs, keras_twin(runs, dataset, OPT.SGD(scaled), "mse", member), member) < 1e-9
 
 

@@ -1,0 +1,55 @@
+# `make` or `make help` lists the commands. Each does all of its own set-up.
+#   VENV=DIR          where the packages go (default: .venv in the checkout)
+#   PYTHON=COMMAND    the Python to build it with (default: a 3.13, 3.12 or 3.11 found on the PATH)
+#   PROFILE, SEED, NOTEBOOKS="01 02", OUT=DIR    what `make notebooks` executes and where it writes
+SHELL := /bin/sh
+VENV ?= .venv
+PYTHON ?=
+PROFILE ?= full
+SEED ?= 0
+NOTEBOOKS ?=
+OUT ?=
+TEST_ARGS ?=
+LAB_ARGS ?=
+PY := $(VENV)/bin/python
+
+# The environment's own kernel before any the user has installed, and nothing of the user's IPython start-up.
+export JUPYTER_PREFER_ENV_PATH := 1
+export JUPYTER_PLATFORM_DIRS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env notebooks test verify lab lint lock clean
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+env: ## only the set-up: packages into .venv, or VENV=DIR
+	@sh tools/make_env.sh "$(VENV)" "$(PYTHON)"
+
+notebooks: env ## execute every notebook in full, in place (PROFILE=quick: the three-minute tour, written to build/)
+	@"$(PY)" tools/run_notebooks.py --profile "$(PROFILE)" --seed "$(SEED)" --out "$(OUT)" $(NOTEBOOKS)
+
+test: env ## the whole test suite
+	@"$(PY)" -m pytest $(TEST_ARGS)
+
+verify: env ## execute the committed notebooks again and compare their marked outputs (nbval)
+	@sh tools/verify.sh "$(PY)"
+
+lab: env ## open the notebooks in JupyterLab
+	@"$(PY)" -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks $(LAB_ARGS)
+
+lint: env ## check code and notebooks with ruff
+	@"$(PY)" -m ruff check .
+
+lock: ## pin every package again, with hashes (needs uv; UPGRADE=--upgrade takes the newest)
+	@uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE) --quiet -o requirements.txt
+	@sed -i -E "s/ and platform_machine == 'x86_64' and sys_platform == 'linux'//; \
+	  s/ ; platform_machine == 'x86_64' and sys_platform == 'linux'//; \
+	  s/ ; python_full_version < '3.14'( and |( \\\\)$$)/ ; \2/; s/ ;  \\\\$$/ \\\\/" requirements.txt
+
+clean: ## remove what the commands wrote (build/ and caches); the environment stays
+	@rm -rf build .pytest_cache .ruff_cache
+	@find helpers tests tools notebooks data benchmarks \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+	  -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,83 @@
+"""One call at the top of each notebook: profile, quiet logs, style, versions, ledger."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from IPython.display import Markdown, display
+
+from helpers import checks, claims, plots
+
+PROFILES = ("full", "quick")
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a notebook was started with.
+
+    Attributes
+    ----------
+    name : str
+        For example "01_overfitting".
+    profile : {"full", "quick"}
+        "full" gives the committed figures and verdicts; "quick" shows in seconds that everything runs.
+    seed : int
+        0 for the committed results; 1,000 and above for development.
+    ledger : claims.Ledger
+        Writes ``claims/NAME.json`` under the output folder.
+    """
+
+    name: str
+    profile: str
+    seed: int
+    ledger: claims.Ledger
+
+    def pick(self, full, quick):
+        """Return ``full`` in the full profile, ``quick`` in the quick one."""
+        return full if self.profile == "full" else quick
+
+    def seeds(self, count, offset=0):
+        """Return ``count`` data seeds, different for every session seed and offset.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+        offset : int
+            Tells the experiments of one notebook apart, below 100.
+        """
+        first = (self.seed * 100 + checks.integer("offset", offset, low=0, high=99)) * 100_000
+        return range(first, first + checks.integer("count", count, high=100_000))
+
+
+def start(name, profile, seed):
+    """Start a notebook: set the figure style, quiet the logs, print versions, open the ledger.
+
+    Parameters
+    ----------
+    name : str
+        The notebook's file name without ending.
+    profile : {"full", "quick"}
+        See `Session`.
+    seed : int
+        The experiment's seed.
+
+    Returns
+    -------
+    Session
+        With the ledger, whose folder is ``$GENERALIZE_OUT/claims`` where the runner sets that variable, and
+        ``build/PROFILE-SEED/claims`` otherwise: opening a notebook never overwrites committed results.
+    """
+    profile = checks.one_of("profile", profile, PROFILES)
+    seed = checks.integer("seed", seed, low=0)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    plots.style()
+    root = Path(__file__).resolve().parents[1]
+    folder = Path(os.environ.get("GENERALIZE_OUT", root / "build" / f"{profile}-{seed}")) / "claims"
+    found = claims.versions()
+    shown = ", ".join(f"{key} {found[key]}" for key in ("python", "tensorflow", "keras", "numpy", "scipy"))
+    display(Markdown(f"Profile **{profile}**, seed {seed}. {shown}."))
+    return Session(name, profile, seed, claims.Ledger(name, profile, folder, seed))

@@ -1,0 +1,205 @@
+"""Bad input is refused before any training, by an error that names argument, expectation, finding and remedy."""
+
+import time
+
+import numpy as np
+import pytest
+from conftest import make
+
+from helpers import engine, members, models
+from helpers._tensorflow import keras
+from helpers.data import Dataset
+
+L = keras.layers
+
+
+def net():
+    """Return the network that most cases are called with."""
+    return models.mlp((3,), 1, hidden=(4,))
+
+
+REG = make("regression", (3,), 12, 1, val=3)
+CLS = make("classification", (3,), 12, 3)
+BIN = make("binary", (3,), 12, 2)
+W = members.draw(members.Recipe(net), 4, 0)
+ONES = [np.ones((4, 3, 4)), None, None, None]
+
+
+def with_layer(*layers, shape=(3,)):
+    """Return a builder of Input, the layers, Dense(1)."""
+    return lambda: keras.Sequential([keras.Input(shape), *(layer() for layer in layers), L.Flatten(), L.Dense(1)])
+
+
+class Subclass(keras.Model):
+    """A model whose graph cannot be read."""
+
+    def call(self, x):
+        return x
+
+
+def two_inputs():
+    a, b = keras.Input((3,)), keras.Input((3,))
+    return keras.Model([a, b], L.Dense(1)(L.Add()([a, b])))
+
+
+def reshaping_operation():
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, L.Dense(1)(keras.ops.reshape(inputs, (-1, 3))))
+
+
+# (call with the changed arguments, exception, what its message must say)
+CASES = {
+    "members=0": ({"members": 0}, ValueError, r"`members` must be an integer of at least 1\. Received: members=0"),
+    "members=2.5": ({"members": 2.5}, TypeError, r"`members` must be an integer.*Received: members=2\.5"),
+    "members=True": ({"members": True}, TypeError, "`members`"),
+    "epochs=-1": ({"epochs": -1}, ValueError, "`epochs` must be an integer of at least 0"),
+    "batch_size=0": ({"batch_size": 0}, ValueError, "`batch_size`"),
+    "seed=-1": ({"seed": -1}, ValueError, "`seed`"),
+    "record_every=0": ({"record_every": 0}, ValueError, "`record_every`"),
+    "shuffle": ({"shuffle": "members"}, ValueError, r"`shuffle` must be one of 'member', 'shared', False"),
+    "shuffle=1": ({"shuffle": True}, ValueError, "`shuffle`"),
+    "snapshot": ({"snapshots": (3,)}, ValueError, r"`snapshots` must be an integer from 0 to 2"),
+    "progress": ({"progress": "yes"}, TypeError, "`progress` must be True or False"),
+    "nan learning rate": ({"learning_rate": np.nan}, ValueError, "`learning_rate` must be a finite number"),
+    "negative learning rate": ({"learning_rate": -0.1}, ValueError, "`learning_rate`"),
+    "nan in rates": ({"learning_rate": [0.1, np.nan, 0.1, 0.1]}, ValueError, "`learning_rate` must be finite.*1 of 4"),
+    "short rates": ({"learning_rate": [0.1, 0.1]}, ValueError, r"shape \(4,\).*\(2,\).*One value per member"),
+    "rate twice": ({"learning_rate": [0.1] * 4, "vary": {"learning_rate": [0.1] * 4}}, ValueError, "not both"),
+    "vary list": ({"vary": [1, 2]}, TypeError, "`vary` must be a dict"),
+    "vary unknown": ({"vary": {"lr": [0.1] * 4}}, ValueError, "key 'lr'.*no setting of Adam declares.*learning_rate"),
+    "vary momentum": ({"vary": {"momentum": [0.1] * 4}}, ValueError, "'momentum', which no setting of Adam"),
+    "vary weight decay": ({"vary": {"weight_decay": [0.1] * 4}}, ValueError, "Use AdamW"),
+    "vary l2": ({"vary": {"l2": [0.1] * 4}}, ValueError, r"no layer of the model declares.*mlp\(\.\.\., l2=0\.01\)"),
+    "vary dropout": ({"vary": {"dropout": [0.1] * 4}}, ValueError, "no layer of the model declares"),
+    "dropout of 1": (
+        {"model": with_layer(lambda: L.Dropout(0.5)), "vary": {"dropout": [0.1, 0.2, 0.3, 1.0]}},
+        *(ValueError, r"vary\['dropout'\].*\[0, 1\)"),
+    ),
+    "beta of 1": ({"vary": {"beta_1": [1.0] * 4}}, ValueError, r"vary\['beta_1'\].*\[0, 1\)"),
+    "optimizer name": ({"optimizer": "sdg"}, ValueError, "`optimizer` must be one of SGD, RMSprop, Adam, AdamW"),
+    "optimizer type": ({"optimizer": 3}, TypeError, "`optimizer`"),
+    "optimizer kind": ({"optimizer": "adagrad"}, ValueError, "one of SGD, RMSprop, Adam, AdamW.*Adagrad"),
+    "clipping": ({"optimizer": keras.optimizers.SGD(0.1, clipnorm=1.0)}, ValueError, "clipnorm=1.0"),
+    "ema": ({"optimizer": keras.optimizers.Adam(use_ema=True)}, ValueError, "use_ema"),
+    "amsgrad": ({"optimizer": keras.optimizers.Adam(amsgrad=True)}, ValueError, "amsgrad"),
+    "loss name": ({"loss": "crossentropy"}, ValueError, "`loss` must be one of 'auto', 'mse'.*task 'regression'"),
+    "loss of another task": ({"loss": "binary_crossentropy"}, ValueError, "task 'regression'"),
+    "loss from probabilities": (
+        {"dataset": BIN, "loss": keras.losses.BinaryCrossentropy()},
+        *(ValueError, "from_logits=True"),
+    ),
+    "loss of examples by examples": (
+        {"dataset": BIN, "loss": lambda y, logits: keras.ops.expand_dims(keras.ops.cast(y, "float32"), 1) - logits},
+        *(ValueError, r"one value per example, shape \(M, B\)\. Received: \(2, 3, 3\)"),
+    ),
+    "loss type": ({"loss": 3}, TypeError, "`loss`"),
+    "dataset type": ({"dataset": (REG.x_train, REG.y_train)}, TypeError, "`dataset` must be a helpers.data.Dataset"),
+    "input shape": ({"dataset": make("regression", (5,), 12)}, ValueError, r"input shape \(3,\).*Received: \(5,\)"),
+    "target columns": ({"dataset": make("regression", (3,), 12, 2)}, ValueError, r"shape \(N, 1\).*outputs"),
+    "classes": ({"dataset": CLS}, ValueError, "must have 3 outputs.*Received: 1"),
+    "stack length": ({"dataset": Dataset.stack([REG, REG])}, ValueError, "a stack of 2.*members=4"),
+    "final sigmoid": (
+        {"dataset": BIN, "model": lambda: keras.Sequential([keras.Input((3,)), L.Dense(1, activation="sigmoid")])},
+        *(ValueError, "ends in sigmoid.*logits"),
+    ),
+    "model type": ({"model": "mlp"}, TypeError, "`model` must be a Keras model or a function"),
+    "builder returns": ({"model": lambda: 3}, TypeError, "a function that returned int"),
+    "subclass": ({"model": Subclass}, TypeError, "Sequential or Functional"),
+    "no input shape": ({"model": lambda: keras.Sequential([L.Dense(1)])}, ValueError, r"keras\.Input\(shape\)"),
+    "two inputs": ({"model": two_inputs}, ValueError, "2 inputs"),
+    "operation": ({"model": reshaping_operation}, ValueError, "Operation 'Reshape'.*elementwise"),
+    "unsupported layer": ({"model": with_layer(lambda: L.PReLU())}, ValueError, r"\(PReLU\) is not supported.*Dense"),
+    "nested model": ({"model": with_layer(lambda: keras.Sequential([L.Dense(2)]))}, ValueError, r"\(Sequential\)"),
+    "batch norm axis": (
+        {
+            "model": with_layer(lambda: L.BatchNormalization(axis=1), shape=(3, 2)),
+            "dataset": make("regression", (3, 2)),
+        },
+        *(ValueError, "axis=-1. Received: axis=1"),
+    ),
+    "constraint": (
+        {"model": with_layer(lambda: L.Dense(2, kernel_constraint="non_neg"))},
+        *(ValueError, "constraint on 'kernel'"),
+    ),
+    "regularizer": (
+        {"model": with_layer(lambda: L.Dense(2, kernel_regularizer="orthogonal_regularizer"))},
+        *(ValueError, "only L1, L2 and L1L2"),
+    ),
+    "noise shape": ({"model": with_layer(lambda: L.Dropout(0.5, noise_shape=(None, 1)))}, ValueError, "noise_shape"),
+    "mixed dtypes": (
+        {"model": with_layer(lambda: L.Dense(2, dtype="float64"))},
+        ValueError,
+        "all float32 or all float64",
+    ),
+    "output rank": (
+        {"model": lambda: keras.Sequential([keras.Input((3, 1)), L.Dense(1)])},
+        *(ValueError, r"\(batch, outputs\)"),
+    ),
+    "function initializer": (
+        {"model": with_layer(lambda: L.Dense(2, kernel_initializer=lambda shape, dtype=None: np.ones(shape)))},
+        *(ValueError, "cannot be seeded per member"),
+    ),
+    "lambda activation": (
+        {"model": with_layer(lambda: L.Dense(2, activation=lambda x: x))},
+        ValueError,
+        "register_keras",
+    ),
+    "masks length": ({"masks": [None]}, ValueError, "`masks` must be a list of 4"),
+    "mask shape": (
+        {"masks": [np.ones((3, 4)), None, None, None]},
+        ValueError,
+        r"`masks\[0\]` must have shape \(4, 3, 4\)",
+    ),
+    "mask values": ({"masks": [0.5 * ONES[0], None, None, None]}, ValueError, "only 0 and 1"),
+    "weights length": ({"initial_weights": W[:2]}, ValueError, "list of 4 arrays.*Received: 2"),
+    "weights members": ({"initial_weights": [w[:2] for w in W]}, ValueError, r"shape \(4, 3, 4\). Received: shape \(2"),
+    "weights nan": ({"initial_weights": [W[0] * np.nan, *W[1:]]}, ValueError, r"`initial_weights\[0\]` must be finite"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_fit_many_refuses(case, monkeypatch):
+    change, kind, text = CASES[case]
+    monkeypatch.setattr(engine._programs, "run", lambda *_: pytest.fail("training started"))
+    arguments = {"model": net, "dataset": REG, "members": 4, "epochs": 2} | change
+    started = time.monotonic()
+    with pytest.raises(kind, match="(?s)" + text):
+        engine.fit_many(arguments.pop("model"), arguments.pop("dataset"), **arguments)
+    assert time.monotonic() - started < 5  # seconds at most: nothing was compiled or trained
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "text"),
+    [
+        (lambda: models.mlp((3,), 1, hidden=(4, -1)), ValueError, "`hidden` must be an integer of at least 1"),
+        (lambda: models.mlp((3,), 1, hidden=64), TypeError, r"such as \(64, 64\)"),
+        (lambda: models.mlp((3,), 0), ValueError, "`outputs`"),
+        (lambda: models.mlp((None, 3), 1), TypeError, "Leave the batch axis out"),
+        (lambda: models.mlp((3,), 1, dropout=1.0), ValueError, "`dropout`"),
+        (lambda: models.mlp((3,), 1, l2=-0.1), ValueError, "`l2`"),
+        (lambda: models.mlp((3,), 1, batch_norm="yes"), TypeError, "`batch_norm`"),
+        (lambda: models.cnn1d((40, 1, 1)), ValueError, r"\(steps,\) or \(steps, channels\)"),
+        (lambda: models.cnn2d((28,)), ValueError, r"\(rows, columns\)"),
+        (lambda: models.cnn2d((28, 28), filters=()), TypeError, "`filters`"),
+        (lambda: models.cnn1d((40,), kernel_size=0), ValueError, "`kernel_size`"),
+    ],
+)
+def test_builders_refuse(call, kind, text):
+    with pytest.raises(kind, match=text):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("weights", "x", "text"),
+    [
+        ([w[:0] for w in W], np.ones((2, 3)), "one member or more"),
+        (W, np.ones((2, 4)), r"`x` must have shape \(N, 3\) or \(4, N, 3\)"),
+        (W, np.ones((3, 2, 3)), r"\(4, N, 3\)"),
+        (W, np.full((2, 3), np.nan), "`x` must be finite"),
+        ([W[0][:, :2], *W[1:]], np.ones((2, 3)), r"`weights\[0\]` must have shape \(4, 3, 4\)"),
+        (W[0], np.ones((2, 3)), r"helpers\.members\.stack"),
+    ],
+)
+def test_predict_many_refuses(weights, x, text):
+    with pytest.raises(ValueError, match=text):
+        engine.predict_many(net, weights, x)

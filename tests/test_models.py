@@ -1,0 +1,66 @@
+"""Builders return the ordinary Keras models they promise."""
+
+import numpy as np
+import pytest
+
+from helpers import members, models
+from helpers._tensorflow import keras
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        (lambda: models.mlp((1,), 1, hidden=(100,) * 5), 40_701),  # the blog's count
+        (lambda: models.mlp((1,), 1), 4_353),
+        (models.lenet_300_100, 266_610),
+        (lambda: models.mlp((40,), 10, hidden=(100, 100)), 40 * 100 + 100 + 100 * 100 + 100 + 100 * 10 + 10),
+        (models.cnn1d, 5 * 25 + 25 + 2 * (5 * 25 * 25 + 25) + 5 * 25 * 10 + 10),
+        (lambda: models.linear((7,), 2), 16),
+    ],
+)
+def test_parameter_counts(model, parameters):
+    built = model()
+    assert built.count_params() == parameters
+    assert members.Recipe(model).size == parameters
+    assert not built.compiled
+
+
+def test_mlp_orders_its_layers_as_the_keras_post():
+    built = models.mlp((3,), 2, hidden=(4,), batch_norm=True, dropout=0.1, l1=0.1, l2=0.2)
+    kinds = [type(layer).__name__ for layer in built.layers]
+    assert kinds == ["Dense", "BatchNormalization", "Activation", "Dropout", "Dense"]
+    penalty = built.layers[0].kernel_regularizer
+    assert isinstance(penalty, keras.regularizers.L1L2) and (penalty.l1, penalty.l2) == (0.1, 0.2)
+    assert built.layers[-1].kernel_regularizer is None  # penalties on hidden kernels only
+
+
+@pytest.mark.parametrize("builder", [models.cnn1d, models.cnn2d])
+def test_convolutional_builders_take_inputs_with_and_without_channels(builder):
+    shape = (12,) if builder is models.cnn1d else (12, 10)
+    plain, channels = builder(shape, 3), builder((*shape, 1), 3)
+    assert plain.output_shape == channels.output_shape == (None, 3)
+    assert plain.count_params() == channels.count_params()
+
+
+def test_a_wide_input_is_flattened():
+    assert models.mlp((4, 5), 2, hidden=(3,)).count_params() == 20 * 3 + 3 + 3 * 2 + 2
+
+
+def test_recipes_rebuild_the_same_model_and_share_a_key():
+    recipe = members.Recipe(lambda: models.cnn1d((8,), 3, filters=(4,), batch_norm=True, dropout=0.2, l2=0.1))
+    again = members.Recipe(models.cnn1d((8,), 3, filters=(4,), batch_norm=True, dropout=0.4, l2=0.3))
+    assert recipe.key == again.key  # names and strengths do not shape the program
+    assert recipe.key != members.Recipe(models.cnn1d((8,), 3, filters=(5,), batch_norm=True)).key
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=w.shape).astype(np.float32) for w in recipe.weights]
+    model = recipe.keras_model(weights)
+    assert all(np.array_equal(a, b) for a, b in zip(weights, model.get_weights(), strict=True))
+
+
+def test_stack_and_unstack_are_inverse():
+    nets = [models.mlp((2,), 1, hidden=(3,)).get_weights() for _ in range(4)]
+    stacked = members.stack(nets)
+    assert [w.shape for w in stacked] == [(4, 2, 3), (4, 3), (4, 3, 1), (4, 1)]
+    assert all(np.array_equal(a, b) for a, b in zip(members.unstack(stacked, 2), nets[2], strict=True))
+    with pytest.raises(ValueError, match="one or more lists"):
+        members.stack([])
