@@ -53,6 +53,17 @@ class Session:
         return range(first, first + checks.integer("count", count, high=100_000))
 
 
+def say(text):
+    """Display computed prose: numbers in a notebook's text come from results and never from a keyboard.
+
+    Parameters
+    ----------
+    text : str
+        Markdown, usually an f-string.
+    """
+    display(Markdown(text))
+
+
 def start(name, profile, seed):
     """Start a notebook: set the figure style, quiet the logs, print versions, open the ledger.
 
@@ -79,5 +90,5 @@ def start(name, profile, seed):
     folder = Path(os.environ.get("GENERALIZE_OUT", root / "build" / f"{profile}-{seed}")) / "claims"
     found = claims.versions()
     shown = ", ".join(f"{key} {found[key]}" for key in ("python", "tensorflow", "keras", "numpy", "scipy"))
-    display(Markdown(f"Profile **{profile}**, seed {seed}. {shown}."))
+    say(f"Profile **{profile}**, seed {seed}. {shown}.")
     return Session(name, profile, seed, claims.Ledger(name, profile, folder, seed))
