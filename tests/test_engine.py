@@ -1,6 +1,8 @@
 """The contract of `fit_many`: determinism, pairing, parts, compilation, divergence, dropout, interruption."""
 
+import _thread
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -308,14 +310,20 @@ def test_initial_weights_are_used_and_not_changed(line):
     assert not same(runs.weights, copies)
 
 
-def test_ctrl_c_is_heard_between_parts_and_ends_the_threads(line):
-    import _thread
+@pytest.fixture
+def ctrl_c():
+    """Give SIGINT its usual meaning: a shell that starts pytest in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
+
+def test_ctrl_c_is_heard_between_parts_and_ends_the_threads(line, ctrl_c):
     timer = threading.Timer(1.0, _thread.interrupt_main)
     started = time.monotonic()
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        engine.fit_many(small(), line, members=4, epochs=10_000_000)
+        engine.fit_many(small(), line, members=4, epochs=3_000_000)
     assert time.monotonic() - started < 60
     assert not [t for t in threading.enumerate() if t.name.startswith("ThreadPoolExecutor")]
     again = engine.fit_many(small(), line, members=2, epochs=2)
