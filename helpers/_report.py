@@ -161,7 +161,7 @@ class Card:
         level = f"{100 * r['level']:g} % interval by {r['method']}"
         lines.append(("Evidence", f"n = {r['n']:,}, each redrawing the {redraws}{runs}; {level}"))
         if r["one_run_agrees"] is not None:
-            lines.append(("One run", f"{_percent(r['one_run_agrees'])} of single runs would have led to this sentence"))
+            lines.append(("One run", f"{_percent(r['one_run_agrees'])} of single runs lie in the region"))
         if r["share_at_least"] is not None:
             ends = f"{_percent(r['share_ci_low'])} to {_percent(r['share_ci_high'])}"
             text = f"{_percent(r['share_with_sign'])} of replicates have the asserted sign ({ends}); asserted: at least"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from helpers import checks, claims, plots
+from helpers import _tensorflow, checks, claims, plots
 
 PROFILES = ("full", "quick")
 
@@ -82,6 +82,7 @@ def start(name, profile, seed):
         With the ledger, whose folder is ``$GENERALIZE_OUT/claims`` where the runner sets that variable, and
         ``build/PROFILE-SEED/claims`` otherwise: opening a notebook never overwrites committed results.
     """
+    assert _tensorflow.keras  # imported by helpers, quietly, before a notebook imports Keras itself
     profile = checks.one_of("profile", profile, PROFILES)
     seed = checks.integer("seed", seed, low=0)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -90,5 +91,6 @@ def start(name, profile, seed):
     folder = Path(os.environ.get("GENERALIZE_OUT", root / "build" / f"{profile}-{seed}")) / "claims"
     found = claims.versions()
     shown = ", ".join(f"{key} {found[key]}" for key in ("python", "tensorflow", "keras", "numpy", "scipy"))
-    say(f"Profile **{profile}**, seed {seed}. {shown}.")
+    quick = " Few networks: sentences about results describe the full profile." if profile == "quick" else ""
+    say(f"Profile **{profile}**, seed {seed}.{quick} {shown}.")
     return Session(name, profile, seed, claims.Ledger(name, profile, folder, seed))

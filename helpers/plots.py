@@ -95,7 +95,9 @@ def band(ax, x, curves, color=BLUE, line="-", label=None, coverage=0.9, thin=30)
     ax.plot(x, np.nanmean(curves, axis=0), color=color, linestyle=line, linewidth=2.2, label=label)
 
 
-def over_epochs(ax, epochs, values, color=BLUE, line="-", marker="o", label=None, level=stats.LEVEL):
+def over_epochs(
+    ax, epochs, values, color=BLUE, line="-", marker="o", label=None, level=stats.LEVEL, replicates=40
+):
     """Draw the mean of a quantity against epochs with its interval, replicates behind it.
 
     Parameters
@@ -110,12 +112,14 @@ def over_epochs(ax, epochs, values, color=BLUE, line="-", marker="o", label=None
         Of the mean.
     level : float
         Of the interval.
+    replicates : int
+        How many single replicates to draw, thin.
     """
     values = checks.array("values", values, shape=(None, len(epochs)))
     found = [stats.mean_interval(column, level) for column in values.T]
     middle = np.array([f.estimate for f in found])
     errors = np.array([[f.estimate - f.low, f.high - f.estimate] for f in found]).T
-    for row in values[:40]:
+    for row in values[:replicates]:
         ax.plot(epochs, row, color=color, alpha=0.12, linewidth=0.6)
     ax.errorbar(
         epochs, middle, yerr=errors, color=color, linestyle=line, marker=marker, capsize=3, linewidth=2, label=label
@@ -123,7 +127,7 @@ def over_epochs(ax, epochs, values, color=BLUE, line="-", marker="o", label=None
 
 
 def runs_histogram(ax, values, mine=None, edge=None, agrees="right", unit=""):
-    """Draw the histogram of all runs, the share on the source's side of an edge, and the reader's own run.
+    """Draw the histogram of all runs, the share on the region's side of an edge, and the reader's own run.
 
     Parameters
     ----------
@@ -136,7 +140,7 @@ def runs_histogram(ax, values, mine=None, edge=None, agrees="right", unit=""):
     edge : float or None
         Splits the histogram; no split if None.
     agrees : {"right", "left"}
-        On which side of the edge a run agrees with the source.
+        On which side of the edge the region lies.
     unit : str
         Label of the abscissa.
     """
@@ -150,13 +154,13 @@ def runs_histogram(ax, values, mine=None, edge=None, agrees="right", unit=""):
         width = bins[1] - bins[0]
         bins = edge + width * np.arange(np.floor((bins[0] - edge) / width), np.ceil((bins[-1] - edge) / width) + 1)
         share = f"{100 * np.mean(yes):.0f} %"
-        ax.hist(values[yes], bins=bins, color=BLUE, alpha=0.85, label=f"would lead to the source's sentence: {share}")
-        ax.hist(values[~yes], bins=bins, color=ORANGE, alpha=0.85, hatch="//", label="would not")
-        ax.axvline(edge, color=BLACK, linewidth=1.2, linestyle=":")
+        ax.hist(values[yes], bins=bins, color=BLUE, alpha=0.85, label=f"inside the region: {share}")
+        ax.hist(values[~yes], bins=bins, color=ORANGE, alpha=0.85, hatch="//", label="outside")
+        ax.axvline(edge, color=BLACK, linewidth=1.5, linestyle=":", label=f"edge, {edge:g}")
     if mine is not None:
-        ax.axvline(mine, color=PINK, linewidth=2.5, label="your run")
+        ax.axvline(mine, color=PINK, linewidth=2.5, linestyle="-.", label="your run")
     ax.set(xlabel=unit, ylabel="runs")
-    ax.legend()
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
 
 
 def verdict_intervals(ax, intervals, labels, edges, region=None):
