@@ -80,6 +80,8 @@ def score(recipe, weights, x, y, task):
     regression = task == "regression"
     y = checks.array("y", y, dtype=recipe.dtype if regression else np.int32)
     rows = x.shape[: 2 if stacked else 1]
+    if regression and recipe.output_shape == (1,) and y.shape == rows:
+        y = y[..., np.newaxis]  # as Dataset takes it
     wanted = (*rows, *recipe.output_shape) if regression else rows
     if y.shape != wanted:
         raise ValueError(

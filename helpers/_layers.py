@@ -30,13 +30,15 @@ class Context:
         Each member's key and the number of the optimizer step.
     updates : dict of int to tensor
         Filled by the pass: new values of non-trainable weights, by weight index.
+    calls : int
+        Filled by the pass: random layers met so far, which tells two layers' bits apart.
     """
 
     training: bool
     rates: dict = field(default_factory=dict)
     noise: tuple | None = None
     updates: dict = field(default_factory=dict)
-    calls: int = 0  # random layers met so far; tells two layers' bits apart
+    calls: int = 0
 
 
 def _per_member(values, rank):
@@ -49,7 +51,16 @@ def _finish(outputs, layer, weights):
     """Add the bias and apply the activation of a Dense or convolution layer."""
     if "bias" in weights:
         outputs = outputs + _per_member(weights["bias"], outputs.shape.rank)  # (M, B, ..., F)
-    return layer.activation(outputs)
+    if is_of_keras(layer.activation):  # the last axis, or element by element
+        return layer.activation(outputs)
+    m, b = outputs.shape[:2]  # a function of one's own may look at other axes: give it the (B, ...) it expects
+    activated = layer.activation(tf.reshape(outputs, [m * b, *outputs.shape[2:]]))
+    return tf.reshape(activated, outputs.shape)
+
+
+def is_of_keras(function):
+    """Whether an activation is Keras's own and not somebody's function."""
+    return str(getattr(function, "__module__", None) or type(function).__module__).startswith("keras.")
 
 
 def _dense(layer, index, x, weights, positions, context):
@@ -103,7 +114,8 @@ def _batch_norm(layer, index, x, weights, positions, context):
         mean = tf.reduce_mean(x, axes)  # (M, C)
         variance = tf.reduce_mean(tf.math.squared_difference(x, _per_member(mean, rank)), axes)
         for name, value in (("moving_mean", mean), ("moving_variance", variance)):
-            kept = layer.momentum * weights[name] + (1.0 - layer.momentum) * value
+            old = context.updates.get(positions[name], weights[name])  # a layer called twice updates twice
+            kept = layer.momentum * old + (1.0 - layer.momentum) * value
             context.updates[positions[name]] = kept
     else:
         mean, variance = weights["moving_mean"], weights["moving_variance"]
@@ -181,29 +193,31 @@ def _stream(context):
 
 
 def _dropout(layer, index, x, weights, positions, context):
-    if not context.training:
+    stream = _stream(context)
+    if not context.training or index not in context.rates:  # inference, or a rate of 0
         return x
     rate = _rate(index, x, context)
-    kept = _uniform(context.noise, _stream(context), x.shape[1:], x.dtype) >= rate
+    kept = _uniform(context.noise, stream, x.shape[1:], x.dtype) >= rate
     return tf.where(kept, x / (1.0 - rate), tf.zeros_like(x))
 
 
 def _gaussian_noise(layer, index, x, weights, positions, context):
-    if not context.training:
+    streams = _stream(context), _stream(context)
+    if not context.training or index not in context.rates:
         return x
-    radius = 1.0 - _uniform(context.noise, _stream(context), x.shape[1:], x.dtype)  # (0, 1]
-    angle = _uniform(context.noise, _stream(context), x.shape[1:], x.dtype)
+    radius = 1.0 - _uniform(context.noise, streams[0], x.shape[1:], x.dtype)  # (0, 1]
+    angle = _uniform(context.noise, streams[1], x.shape[1:], x.dtype)
     normal = tf.sqrt(-2.0 * tf.math.log(radius)) * tf.cos(2 * np.pi * angle)  # Box-Muller
     return x + _rate(index, x, context) * normal
 
 
-def MERGED(layer, index, inputs, weights, positions, context):
+def merged(layer, index, inputs, weights, positions, context):
     """Run a layer that treats examples one by one on members and examples merged into one axis."""
     many = isinstance(inputs, (list, tuple))
     parts = list(inputs) if many else [inputs]
     m, b = parts[0].shape[:2]
-    merged = [tf.reshape(p, [m * b, *p.shape[2:]]) for p in parts]
-    outputs = layer(merged if many else merged[0])
+    rows = [tf.reshape(p, [m * b, *p.shape[2:]]) for p in parts]
+    outputs = layer(rows if many else rows[0])
     return tf.reshape(outputs, [m, b, *outputs.shape[1:]])
 
 
@@ -255,7 +269,7 @@ def check_layer(layer):
         refuse("must have groups=1 and data_format='channels_last'")
     if kind in _POOLING and layer.data_format != "channels_last":
         refuse("must have data_format='channels_last'")
-    if kind is L.Dense and (layer.quantization_mode or getattr(layer, "lora_rank", None)):
+    if getattr(layer, "quantization_mode", None) or getattr(layer, "lora_rank", None):
         refuse("is quantized or has LoRA weights, which is not supported")
     rank = len(layer.input.shape) if not isinstance(layer.input, (list, tuple)) else None
     if kind is L.BatchNormalization:
@@ -269,5 +283,11 @@ def check_layer(layer):
             refuse(f"must normalize the last axes. Received: axis={layer.axis}")
         if layer.rms_scaling:
             refuse("has rms_scaling set, which Keras itself has deprecated as incorrect")
+    activation = getattr(layer, "activation", None)
+    if isinstance(activation, L.Layer):
+        if type(activation) not in (L.ReLU, L.LeakyReLU, L.ELU, L.Softmax) or getattr(activation, "axis", -1) != -1:
+            refuse(f"has the layer {type(activation).__name__} as its activation, which is not supported")
+    if kind in (L.Softmax, L.Concatenate) and 0 in np.atleast_1d(layer.axis):
+        refuse("must not mix examples. Received: axis=0")
     if kind is L.Dropout and layer.noise_shape is not None:
         refuse("has a noise_shape, which is not supported")

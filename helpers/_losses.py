@@ -68,7 +68,7 @@ def default(task, outputs):
     return "binary_crossentropy" if task == "binary" and outputs == 1 else "sparse_categorical_crossentropy"
 
 
-def resolve(loss, task, outputs):
+def resolve(loss, task, outputs, dtype="float32"):
     """Return (name or function, per-example function) for what the caller passed as ``loss``.
 
     Parameters
@@ -80,6 +80,8 @@ def resolve(loss, task, outputs):
         Of the data set.
     outputs : int
         Of the model.
+    dtype : str
+        Of the model.
 
     Raises
     ------
@@ -88,8 +90,14 @@ def resolve(loss, task, outputs):
     """
     if isinstance(loss, keras.losses.Loss):
         loss = _from_keras(loss)
+    if isinstance(loss, type) or (callable(loss) and str(getattr(loss, "__module__", "")).startswith("keras.")):
+        shown = getattr(loss, "__name__", loss)
+        remedy = "Give its name as a string, or an instance with from_logits=True."
+        raise ValueError(
+            checks.message("loss", "'auto', a name, a keras.losses instance or your function", shown, remedy)
+        )
     if callable(loss):
-        _try(loss, task, outputs)
+        _try(loss, task, outputs, dtype)
         return loss, loss
     if not isinstance(loss, str):
         raise TypeError(checks.message("loss", "'auto', a name, a keras.losses instance or a function", loss))
@@ -104,15 +112,20 @@ def resolve(loss, task, outputs):
     return name, _FUNCTIONS[name]
 
 
-def _try(loss, task, outputs):
-    """Call a loss function on zeros: (M, B, 1) against (M, B) broadcasts to (M, B, B) unless somebody looks."""
-    y = tf.zeros([2, 3, outputs]) if task == "regression" else tf.zeros([2, 3], tf.int32)
-    found = tf.convert_to_tensor(loss(y, tf.zeros([2, 3, outputs]))).shape
-    if found != (2, 3):
+def _try(loss, task, outputs, dtype):
+    """Call a loss function once: (M, B, 1) against (M, B) broadcasts to (M, B, B) unless somebody looks."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 3, outputs)).astype(dtype)
+    labels = rng.integers(0, 2, (2, 3)).astype(np.int32)
+    y = rng.normal(size=(2, 3, outputs)).astype(dtype) if task == "regression" else labels
+    whole, first = (np.asarray(loss(tf.constant(y[:m]), tf.constant(logits[:m]))) for m in (2, 1))
+    if whole.shape != (2, 3):
         raise ValueError(
-            f"Argument `loss` must return one value per example, shape (M, B). Received: {tuple(found)} for targets "
-            f"{tuple(y.shape)} and logits (2, 3, {outputs})."
+            f"Argument `loss` must return one value per example, shape (M, B). Received: {whole.shape} for targets "
+            f"{y.shape} and logits {logits.shape}."
         )
+    if first.shape != (1, 3) or not np.allclose(first[0], whole[0], rtol=1e-5, atol=1e-6, equal_nan=True):
+        raise ValueError("Argument `loss` must treat members by themselves: member 0's losses changed with member 1's.")
 
 
 def _from_keras(loss):

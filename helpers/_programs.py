@@ -19,6 +19,8 @@ from helpers._tensorflow import XLA, tf
 
 CHUNK_BYTES = 2_000_000
 BLOCK_ROWS = 512  # rows of one inference block
+CACHE_PROGRAMS = 64  # the most that are kept; the one unused for longest goes first
+ORDER_BYTES = 16_000_000  # of the batch orders handed to one call
 _cache, _lock = {}, threading.Lock()
 
 
@@ -51,17 +53,22 @@ def chunk_width(recipe, rows):
 
 
 def part_length(recipe, rows, width):
-    """Return the most epochs one program call may take: about half a second's work, so that Ctrl-C is heard."""
+    """Return the most epochs one program call may take: about half a second's work, so that Ctrl-C is heard.
+
+    Bounded by the memory of the batch orders too, which travel with the call.
+    """
     work = 6.0 * max(recipe.size, 50) * rows * width
-    return int(np.clip(2e10 / work, 1, 128))
+    return int(np.clip(min(2e10 / work, ORDER_BYTES / (4 * rows * width)), 1, 128))
 
 
 def cached(key, build):
     """Return the program of ``key``, built once per process."""
     with _lock:
-        if key not in _cache:
-            _cache[key] = build()
-        return _cache[key]
+        program = _cache.pop(key, None) or build()
+        _cache[key] = program
+        while len(_cache) > CACHE_PROGRAMS:
+            del _cache[next(iter(_cache))]
+        return program
 
 
 def compiled(function, *specs):

@@ -99,8 +99,8 @@ def array(name, value, shape=None, dtype=np.float64, finite=True, low=-np.inf, h
     """
     try:
         found = np.asarray(value)
-        if found.dtype == object:
-            raise ValueError("ragged or not numeric")
+        if found.dtype.kind not in "biuf":
+            raise ValueError("ragged, complex or not numeric")
         result = found.astype(dtype, copy=False)
     except (TypeError, ValueError) as error:
         raise TypeError(message(name, "a numeric array", value, remedy)) from error

@@ -122,8 +122,12 @@ def predict_many(model, weights, x, *, progress=True):
     -------
     numpy.ndarray
         (M, N, outputs), inference mode.
+
+    Notes
+    -----
+    The last bits of a row may depend on how many rows are asked for at once, as the compiled program does.
     """
-    recipe = model if isinstance(model, members.Recipe) else members.Recipe(model)
+    recipe = members.Recipe(model)
     weights, count = _inference.check_weights("weights", weights, recipe)
     with _bar(checks.flag("progress", progress), count, "networks") as bar:
         return _inference.predict(recipe, weights, x, bar)
@@ -156,7 +160,7 @@ class _Job:
     """One call of `fit_many`: checked arguments, then chunks to train, then the result."""
 
     def __init__(self, model, dataset, count, epochs, batch_size, shuffle, optimizer, learning_rate, loss, vary, seed):
-        self.recipe = model if isinstance(model, members.Recipe) else members.Recipe(model)
+        self.recipe = members.Recipe(model)
         self.members = checks.integer("members", count)
         self.epochs = checks.integer("epochs", epochs, low=0)
         self.batch_size = checks.integer("batch_size", batch_size)
@@ -164,7 +168,7 @@ class _Job:
         self.seed = checks.integer("seed", seed, low=0)
         self.optimizer = Optimizer.of(optimizer)
         self._check_dataset(dataset)
-        self.loss = _losses.resolve(loss, dataset.task, self.recipe.output_shape[0])
+        self.loss = _losses.resolve(loss, dataset.task, self.recipe.output_shape[0], self.recipe.dtype)
         self._hyperparameters(learning_rate, vary)
 
     def _check_dataset(self, dataset):
@@ -182,7 +186,8 @@ class _Job:
                 f"Received: {tuple(dataset.input_shape)}."
             )
         last = self.recipe.layers[-1]
-        final = getattr(getattr(last, "activation", None), "__name__", type(last).__name__.lower())
+        activation = getattr(last, "activation", None) or last
+        final = getattr(activation, "__name__", type(activation).__name__.lower())
         if dataset.task != "regression" and final in ("softmax", "sigmoid"):
             raise ValueError(
                 f"Argument `model` ends in {final}, but losses are taken from logits. Leave the final activation out."
@@ -200,15 +205,14 @@ class _Job:
         vary = {} if vary is None else vary
         if not isinstance(vary, dict):
             raise TypeError(checks.message("vary", "a dict of arrays, one value per member", vary))
+        if learning_rate is not None and "learning_rate" in vary:
+            raise ValueError("Give the learning rates once: as `learning_rate` or in `vary`, not both.")
+        self.values = dict(self.optimizer.values)
         if learning_rate is not None and np.ndim(learning_rate) == 0:
-            checks.real("learning_rate", learning_rate, low=0)
-            base = {"learning_rate": float(learning_rate)}
-        else:
-            base = {}
-            if learning_rate is not None:
-                if "learning_rate" in vary:
-                    raise ValueError("Give the learning rates once: as `learning_rate` or in `vary`, not both.")
-                vary = {**vary, "learning_rate": learning_rate}
+            learning_rate = learning_rate.item() if isinstance(learning_rate, np.ndarray) else learning_rate
+            self.values["learning_rate"] = checks.real("learning_rate", learning_rate, low=0)
+        elif learning_rate is not None:
+            vary = {**vary, "learning_rate": learning_rate}
         known = (*self.optimizer.values, *_LAYER_KEYS)
         self.vary = {}
         for key, values in vary.items():
@@ -221,10 +225,10 @@ class _Job:
                 high = 1 if key == "dropout" else np.inf
                 for value in np.unique(values):
                     checks.real(label, float(value), low=0, high=high, high_open=key == "dropout")
-            self.vary[key] = values
+            self.vary[key] = values.copy()
         self.static = self.optimizer.static(self.vary)
         hyper = {}
-        for key, value in {**self.optimizer.values, **base}.items():
+        for key, value in self.values.items():
             values = self.vary.get(key, np.full(self.members, value))
             hyper |= optimizers.host_values(key, values)
         self.penalised, self.random = [], []
@@ -241,14 +245,20 @@ class _Job:
                 if value or kind in self.vary:
                     self.random.append(index)
                     hyper[f"rate/{index}"] = self.vary.get(kind, np.full(self.members, value))
-        self.hyper = {key: values.astype(self.recipe.dtype) for key, values in hyper.items()}
+        with np.errstate(over="ignore"):
+            self.hyper = {key: values.astype(self.recipe.dtype) for key, values in hyper.items()}
+        for key, values in self.hyper.items():
+            if not np.all(np.isfinite(values)):
+                raise ValueError(
+                    f"Setting {key!r} is too large for {self.recipe.dtype}. Received: {hyper[key].max():g}."
+                )
 
     def _check_declared(self, key, known):
         """Refuse a `vary` key that nothing declares."""
         if key in self.optimizer.values:
             return
         if key in ("l1", "l2"):
-            declared = any(getattr(w, key) is not None for w in self.recipe.weights)
+            declared = any(getattr(w, key) is not None and w.trainable for w in self.recipe.weights)
             remedy = f"Build the model with a placeholder, such as mlp(..., {key}=0.01)."
         elif key in ("dropout", "noise_stddev"):
             declared = bool(self.recipe.strengths(key))
@@ -283,6 +293,7 @@ class _Job:
             if not np.all((mask == 0) | (mask == 1)):
                 raise ValueError(f"Argument `{label}` must hold only 0 and 1.")
             self.masks[position] = mask
+        self.given = "drawn" if initial_weights is None else "given"
         if initial_weights is None:
             self.initial = members.draw(recipe, self.members, self.seed)
         else:
@@ -296,8 +307,8 @@ class _Job:
 
     def keep(self, snapshots, record_every):
         """Plan the compiled program, its parts and what is recorded."""
-        if isinstance(snapshots, (int, np.integer)):
-            snapshots = (snapshots,)
+        if np.ndim(snapshots) == 0 and not isinstance(snapshots, (set, frozenset)):
+            raise TypeError(checks.message("snapshots", "a sequence of epochs, such as (0, 100)", snapshots))
         wanted = {checks.integer("snapshots", s, low=0, high=self.epochs) for s in snapshots}
         self.every = checks.integer("record_every", record_every)
         recipe, data = self.recipe, self.dataset
@@ -326,6 +337,7 @@ class _Job:
         scores = _losses.metrics(data.task, recipe.output_shape[0])
         names = ["loss", *scores] + ([f"val_{name}" for name in ("loss", *scores)] if n_val else [])
         self.history = {name: np.empty((self.members, self.epochs), np.float32) for name in names}
+        self.finite = np.ones(self.members, bool)
         # Keys of the counter-based generator behind dropout and noise, one pair per member.
         self.keys = np.zeros((self.members, 2), np.uint32)
         if self.random:
@@ -360,7 +372,6 @@ class _Job:
         shared = self.shuffle == "shared"
         sources = range(1) if shared else range(mine.start, mine.stop)
         generators = [order_generator(self.seed, self.shuffle, m) for m in sources] if ordered else []
-        slots = np.zeros(s.width, int) if shared else chosen - mine.start
         orders = np.zeros((s.part, s.width, s.n_train) if ordered else (1,), np.int32)
         every, last, done = tf.constant(self.every), tf.constant(self.epochs), 0
         for target in self.stops:
@@ -369,14 +380,17 @@ class _Job:
                     return
                 count = min(s.part, target - done)
                 if ordered:
-                    drawn = np.stack([epoch_orders(g, s.n_train, count) for g in generators], axis=1)
-                    orders[:count] = drawn[:, slots]
+                    for slot, generator in enumerate(generators):  # one for all, or one each and the last repeated
+                        stretch = slice(None) if shared else slice(slot, None if slot + 1 == kept else slot + 1)
+                        orders[:count, stretch] = epoch_orders(generator, s.n_train, count)[:, np.newaxis]
                 arguments = (tf.constant(count), tf.constant(done), every, last, weights, state, hyper, data)
                 arguments += (tf.constant(orders), keys, masks)
                 program = _programs.training(self.recipe, self.optimizer, self.static, self.loss, s, arguments)
                 weights, state, records = program(*arguments)
-                for name, values in records.items():
-                    self.history[name][mine, done : done + count] = values.numpy()[:count, :kept].T
+                self.finite[mine] &= np.isfinite(records["loss"].numpy()[:count, :kept]).all(axis=0)
+                with np.errstate(over="ignore"):  # double precision holds losses that the history cannot
+                    for name, values in records.items():
+                        self.history[name][mine, done : done + count] = values.numpy()[:count, :kept].T
                 done += count
                 advance(kept * count)
             if target in self.snapshots:
@@ -387,7 +401,7 @@ class _Job:
 
     def runs(self):
         """Return the finished runs."""
-        finite = np.isfinite(self.history["loss"]).all(axis=1)
+        finite = self.finite.copy()
         for values in self.final:
             finite &= np.isfinite(values.reshape(self.members, -1)).all(axis=1)
         epochs = np.arange(1, self.epochs + 1)
@@ -398,7 +412,12 @@ class _Job:
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
-            "optimizer": {"name": self.optimizer.name, **self.optimizer.values},
+            "optimizer": {
+                "name": self.optimizer.name,
+                **self.values,
+                "nesterov": self.optimizer.nesterov,
+                "centered": self.optimizer.centered,
+            },
             "schedule": self.optimizer.config["learning_rate"] if self.optimizer.schedule else None,
             "loss": self.loss[0] if isinstance(self.loss[0], str) else getattr(self.loss[0], "__name__", "function"),
             "seed": self.seed,
@@ -406,6 +425,9 @@ class _Job:
             "task": self.dataset.task,
             "dataset": self.dataset.name,
             "examples": self.examples,
+            "varied": sorted(self.vary),
+            "masked": sorted(self.masks),
+            "initial_weights": self.given,
         }
         return Runs(
             self.recipe,

@@ -7,6 +7,7 @@ stacked weights: every array gains a leading axis M, and member i never meets me
 
 from __future__ import annotations
 
+import inspect
 import json
 import warnings
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from helpers import checks, seeds
-from helpers._layers import APPLY, MERGED, Context, check_layer, operation_is_elementwise
+from helpers._layers import APPLY, Context, check_layer, is_of_keras, merged, operation_is_elementwise
 from helpers._tensorflow import keras
 
 
@@ -83,6 +84,11 @@ class Recipe:
         model = _resolve(model)
         self.template = model
         self.layers = tuple(layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
+        if len({id(layer) for layer in self.layers}) < len(self.layers):
+            raise ValueError(
+                "Argument `model` is Sequential and holds one layer twice, which Keras cannot rebuild from its "
+                "configuration. Use a Functional model to share a layer."
+            )
         for operation in getattr(model, "operations", []):
             if not isinstance(operation, keras.layers.Layer) and not operation_is_elementwise(operation):
                 raise ValueError(
@@ -106,8 +112,8 @@ class Recipe:
         self.config = _serialized(model)
         # A custom activation is known to Keras by name only; its identity tells two of one name apart.
         custom = [getattr(layer, "activation", None) for layer in self.layers]
-        custom = [id(f) for f in custom if f is not None and not getattr(f, "__module__", "").startswith("keras.")]
-        self.key = (_canonical(self.config), *custom)
+        custom = [id(f) for f in custom if f is not None and not is_of_keras(f)]
+        self.key = (_canonical(self.config), tuple(w.trainable for w in self.weights), *custom)
 
     def _read_weights(self, model):
         """Match every entry of ``model.weights`` with the layer that owns it."""
@@ -120,6 +126,11 @@ class Recipe:
                 raise ValueError(f"Layer {layer.name!r} has a constraint on {name!r}; constraints are not supported.")
             l1, l2 = _penalties(variable, layer)
             trainable = bool(variable.trainable)
+            if trainable != layer.trainable and not name.startswith("moving_"):
+                raise ValueError(
+                    f"Layer {layer.name!r} has trainable={layer.trainable} and its {name} {trainable}: a Keras model "
+                    "rebuilt from its configuration would lose that. Set `layer.trainable` instead."
+                )
             ordinal = counts.get(name, 0)
             counts[name] = ordinal + 1
             initializer = getattr(layer, f"{name}_initializer")
@@ -190,6 +201,16 @@ class Recipe:
 def _resolve(model):
     """Return the Keras model itself: a builder is called; anything else is checked."""
     if not isinstance(model, keras.Model) and callable(model):
+        required = [
+            p.name
+            for p in inspect.signature(model).parameters.values()
+            if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        if required:
+            raise TypeError(
+                "Argument `model` must be a Keras model or a function of no arguments that returns one. Received: a "
+                f"function that needs {', '.join(required)}. Wrap the call: lambda: builder(...)."
+            )
         model = model()
         if not isinstance(model, keras.Model):
             raise TypeError(
@@ -203,8 +224,17 @@ def _resolve(model):
             "Argument `model` must be Sequential or Functional. "
             f"Received: {type(model).__name__}, a subclass whose graph cannot be read."
         )
+    base = keras.Sequential if isinstance(model, keras.Sequential) else keras.Model
+    for method in ("train_step", "compute_loss"):
+        if getattr(type(model), method) is not getattr(base, method):
+            raise ValueError(
+                f"Argument `model` overrides {method}, which fit_many would ignore. Use plain Keras for it."
+            )
     if not model.built or (isinstance(model, keras.Sequential) and not model.inputs):
         raise ValueError("Argument `model` has no input shape yet. Start it with keras.Input(shape).")
+    if not isinstance(model, keras.Sequential) and len(model.inputs) == len(model.outputs) == 1:
+        if isinstance(model.input, (list, tuple, dict)) or isinstance(model.output, (list, tuple, dict)):
+            raise ValueError("Argument `model` must be built as keras.Model(inputs, outputs), without lists or dicts.")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         counts = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
         raise ValueError(f"Argument `model` must have one input and one output. Received: {counts}.")
@@ -215,7 +245,7 @@ def _serialized(model):
     """Return the model's JSON, tried once: what cannot be rebuilt cannot be saved or handed out as a Keras model."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Keras warns where it writes a lambda
+            warnings.filterwarnings("error", message=".*lambda.*")  # Keras warns where it writes one
             config = model.to_json()
             keras.models.model_from_json(config)
     except Exception as error:
@@ -234,21 +264,25 @@ def _canonical(config):
     """Return the model's JSON with names replaced by ordinals and what does not shape the program removed."""
     names = {}
 
+    def rename(node):  # only where a layer's name stands: an activation may be called like a layer
+        if isinstance(node, list):
+            return [rename(value) for value in node]
+        return names.get(node, node) if isinstance(node, str) else node
+
     def walk(node):
         if isinstance(node, dict):
             kept = {}
             for key, value in node.items():
                 if key in _FREE or key.endswith("_initializer"):
                     continue
-                if key.endswith("_regularizer") and value is not None:
-                    value = value["class_name"]
-                kept[key] = walk(value)
+                if key in ("name", "keras_history", "input_layers", "output_layers"):
+                    kept[key] = rename(value)
+                elif key.endswith("_regularizer") and value is not None:
+                    kept[key] = value["class_name"]
+                else:
+                    kept[key] = walk(value)
             return kept
-        if isinstance(node, list):
-            return [walk(value) for value in node]
-        if isinstance(node, str) and node in names:
-            return names[node]
-        return node
+        return [walk(value) for value in node] if isinstance(node, list) else node
 
     tree = json.loads(config)
     for layer in tree["config"]["layers"]:
@@ -266,7 +300,7 @@ class _MemberLayer(keras.layers.Layer):
 
     def __init__(self, template, index, own, cell):
         super().__init__(name=f"member_{index}", dtype=template.dtype_policy)
-        apply = APPLY.get(type(template), MERGED)
+        apply = APPLY.get(type(template), merged)
 
         def run(inputs):
             weights = {name: cell["weights"][position] for name, position in own}
@@ -275,7 +309,7 @@ class _MemberLayer(keras.layers.Layer):
 
         self._run, self._shape = run, template.compute_output_shape
 
-    def call(self, inputs):
+    def call(self, inputs, mask=None):  # functional graphs repeat the mask=None of the layer's first call
         return self._run(inputs)
 
     def compute_output_shape(self, input_shape):
@@ -331,9 +365,9 @@ def _draw_weight(weight, members, seed, dtype):
 def _distribution(initializer, shape):
     """Return (kind, parameters) of a standard Keras initializer for one network's ``shape``, or ("other", None)."""
     kinds = keras.initializers
-    if isinstance(initializer, kinds.Zeros):
+    if type(initializer) is kinds.Zeros:
         return "constant", 0.0
-    if isinstance(initializer, kinds.Ones):
+    if type(initializer) is kinds.Ones:
         return "constant", 1.0
     if type(initializer) is kinds.Constant and np.ndim(initializer.value) == 0:
         return "constant", float(initializer.value)
@@ -369,6 +403,12 @@ def _reseeded(initializer, rng):
     if "seed" in config:
         config["seed"] = int(rng.integers(2**31))
         return type(initializer).from_config(config)
+    first, second = (np.asarray(initializer((2, 2))) for _ in range(2))
+    if not np.array_equal(first, second):
+        raise ValueError(
+            f"Initializer {type(initializer).__name__} is random but takes no `seed` in its configuration, so members "
+            "cannot be drawn reproducibly. Add one, or pass `initial_weights`."
+        )
     return initializer
 
 

@@ -95,9 +95,7 @@ def band(ax, x, curves, color=BLUE, line="-", label=None, coverage=0.9, thin=30)
     ax.plot(x, np.nanmean(curves, axis=0), color=color, linestyle=line, linewidth=2.2, label=label)
 
 
-def over_epochs(
-    ax, epochs, values, color=BLUE, line="-", marker="o", label=None, level=stats.LEVEL, replicates=40
-):
+def over_epochs(ax, epochs, values, color=BLUE, line="-", marker="o", label=None, level=stats.LEVEL, replicates=40):
     """Draw the mean of a quantity against epochs with its interval, replicates behind it.
 
     Parameters

@@ -42,7 +42,9 @@ class Runs:
     diverged : numpy.ndarray
         (M,) bool: a loss or weight was not finite at some epoch.
     settings : dict
-        What made the runs: members, epochs, batch_size, shuffle, optimizer, loss, seed, vary, task, examples.
+        What made the runs: members, epochs, batch_size, shuffle, optimizer, schedule, loss, seed, task, examples, ...
+    vary : dict of str to numpy.ndarray
+        (M,) settings that differed between members.
     """
 
     def __init__(self, recipe, settings, vary, history, epochs, initial_weights, weights, snapshots, diverged):
@@ -71,6 +73,8 @@ class Runs:
 
     def _at(self, epoch):
         """Return the weights of an epoch: None or the last, 0, or a snapshot."""
+        if epoch is not None:
+            epoch = checks.integer("epoch", epoch, low=0)
         if epoch is None or epoch == self.settings["epochs"]:
             return self.weights
         if epoch in self.snapshots:
@@ -183,8 +187,9 @@ class Runs:
             Replaced if it holds earlier runs; anything else there is refused.
         """
         folder = checks.folder("folder", folder).resolve()
-        if folder.exists() and any(folder.iterdir()) and not (folder / "runs.json").exists():
-            raise ValueError(checks.message("folder", "empty, new, or a folder of earlier runs", str(folder)))
+        files = {path.name for path in folder.iterdir()} if folder.exists() else set()
+        if files and (files - {"runs.json", "arrays.npz"} or "runs.json" not in files):
+            raise ValueError(checks.message("folder", "empty, new, or a folder of earlier runs only", str(folder)))
         arrays = {"epochs": self.epochs, "diverged": self.diverged}
         arrays |= {f"history/{key}": value for key, value in self.history.items()}
         arrays |= {f"vary/{key}": value for key, value in self.vary.items()}
@@ -194,16 +199,22 @@ class Runs:
         text = {"schema": _SCHEMA, "model": self._recipe.config, "settings": self.settings}
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        old = aside.with_name(aside.name + "-old")
         try:
             np.savez(aside / "arrays.npz", **arrays)
             (aside / "runs.json").write_text(json.dumps(text, indent=1, sort_keys=True))
-            old = aside.with_name(aside.name + "-old")
+            aside.chmod(0o755)  # mkdtemp makes folders that only their owner can read
             if folder.exists():
                 os.replace(folder, old)
             os.replace(aside, folder)
-            shutil.rmtree(old, ignore_errors=True)
+        except BaseException:
+            if old.exists() and not folder.exists():
+                os.replace(old, folder)
+            raise
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+            if folder.exists():
+                shutil.rmtree(old, ignore_errors=True)
 
     @classmethod
     def load(cls, folder):

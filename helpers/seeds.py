@@ -33,11 +33,3 @@ def sequence(seed, *key):
 def generator(seed, *key):
     """Return a NumPy generator of its own for ``seed`` and ``key`` (see `sequence`)."""
     return np.random.Generator(np.random.PCG64(sequence(seed, *key)))
-
-
-def generators(seed, members, *key):
-    """Return one generator per member, ``[generator(seed, *key, 0), generator(seed, *key, 1), ...]``.
-
-    The first 60 of 90 equal a list of 60: adding members never changes the earlier ones.
-    """
-    return [generator(seed, *key, member) for member in range(checks.integer("members", members))]

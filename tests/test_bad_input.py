@@ -37,6 +37,25 @@ class Subclass(keras.Model):
         return x
 
 
+class OwnStep(keras.Model):
+    """A functional model with a training step of its own."""
+
+    def train_step(self, data):
+        return {}
+
+
+def ends():
+    """Return input and output of a small graph."""
+    inputs = keras.Input((3,))
+    return inputs, L.Dense(1)(inputs)
+
+
+def half_frozen():
+    model = net()
+    model.layers[0].kernel.trainable = False
+    return model
+
+
 def two_inputs():
     a, b = keras.Input((3,)), keras.Input((3,))
     return keras.Model([a, b], L.Dense(1)(L.Add()([a, b])))
@@ -65,11 +84,19 @@ CASES = {
     "nan in rates": ({"learning_rate": [0.1, np.nan, 0.1, 0.1]}, ValueError, "`learning_rate` must be finite.*1 of 4"),
     "short rates": ({"learning_rate": [0.1, 0.1]}, ValueError, r"shape \(4,\).*\(2,\).*One value per member"),
     "rate twice": ({"learning_rate": [0.1] * 4, "vary": {"learning_rate": [0.1] * 4}}, ValueError, "not both"),
+    "scalar rate twice": ({"learning_rate": 0.5, "vary": {"learning_rate": [0.1] * 4}}, ValueError, "not both"),
+    "huge rate": ({"learning_rate": 1e39}, ValueError, "too large for float32"),
+    "text rates": ({"vary": {"learning_rate": ["0.1"] * 4}}, TypeError, "a numeric array"),
+    "no snapshots": ({"snapshots": None}, TypeError, "a sequence of epochs"),
     "vary list": ({"vary": [1, 2]}, TypeError, "`vary` must be a dict"),
     "vary unknown": ({"vary": {"lr": [0.1] * 4}}, ValueError, "key 'lr'.*no setting of Adam declares.*learning_rate"),
     "vary momentum": ({"vary": {"momentum": [0.1] * 4}}, ValueError, "'momentum', which no setting of Adam"),
     "vary weight decay": ({"vary": {"weight_decay": [0.1] * 4}}, ValueError, "Use AdamW"),
     "vary l2": ({"vary": {"l2": [0.1] * 4}}, ValueError, r"no layer of the model declares.*mlp\(\.\.\., l2=0\.01\)"),
+    "vary frozen l2": (
+        {"model": with_layer(lambda: L.Dense(2, kernel_regularizer="l2", trainable=False)), "vary": {"l2": [0.1] * 4}},
+        *(ValueError, "no layer of the model declares"),
+    ),
     "vary dropout": ({"vary": {"dropout": [0.1] * 4}}, ValueError, "no layer of the model declares"),
     "dropout of 1": (
         {"model": with_layer(lambda: L.Dropout(0.5)), "vary": {"dropout": [0.1, 0.2, 0.3, 1.0]}},
@@ -92,12 +119,22 @@ CASES = {
         {"dataset": BIN, "loss": lambda y, logits: keras.ops.expand_dims(keras.ops.cast(y, "float32"), 1) - logits},
         *(ValueError, r"one value per example, shape \(M, B\)\. Received: \(2, 3, 3\)"),
     ),
+    "loss mixes members": (
+        {"loss": lambda y, logits: keras.ops.mean((y - logits) ** 2, axis=-1) / float(np.prod(y.shape))},
+        *(ValueError, "treat members by themselves"),
+    ),
+    "loss of keras": ({"loss": keras.losses.mean_squared_error}, ValueError, "Give its name as a string"),
+    "loss class": ({"loss": keras.losses.MeanSquaredError}, ValueError, "a keras.losses instance"),
     "loss type": ({"loss": 3}, TypeError, "`loss`"),
     "dataset type": ({"dataset": (REG.x_train, REG.y_train)}, TypeError, "`dataset` must be a helpers.data.Dataset"),
     "input shape": ({"dataset": make("regression", (5,), 12)}, ValueError, r"input shape \(3,\).*Received: \(5,\)"),
     "target columns": ({"dataset": make("regression", (3,), 12, 2)}, ValueError, r"shape \(N, 1\).*outputs"),
     "classes": ({"dataset": CLS}, ValueError, "must have 3 outputs.*Received: 1"),
     "stack length": ({"dataset": Dataset.stack([REG, REG])}, ValueError, "a stack of 2.*members=4"),
+    "final softmax layer": (
+        {"dataset": CLS, "model": lambda: keras.Sequential([keras.Input((3,)), L.Dense(3, activation=L.Softmax())])},
+        *(ValueError, "ends in softmax"),
+    ),
     "final sigmoid": (
         {"dataset": BIN, "model": lambda: keras.Sequential([keras.Input((3,)), L.Dense(1, activation="sigmoid")])},
         *(ValueError, "ends in sigmoid.*logits"),
@@ -109,6 +146,16 @@ CASES = {
     "two inputs": ({"model": two_inputs}, ValueError, "2 inputs"),
     "operation": ({"model": reshaping_operation}, ValueError, "Operation 'Reshape'.*elementwise"),
     "unsupported layer": ({"model": with_layer(lambda: L.PReLU())}, ValueError, r"\(PReLU\) is not supported.*Dense"),
+    "dropout as activation": (
+        {"model": with_layer(lambda: L.Dense(2, activation=L.Dropout(0.5)))},
+        *(ValueError, "the layer Dropout as its activation"),
+    ),
+    "softmax over examples": ({"model": with_layer(lambda: L.Softmax(axis=0))}, ValueError, "must not mix examples"),
+    "frozen kernel alone": ({"model": lambda: half_frozen()}, ValueError, "Set `layer.trainable` instead"),
+    "own train_step": ({"model": lambda: OwnStep(*ends())}, ValueError, "overrides train_step"),
+    "inputs in a list": ({"model": lambda: keras.Model(*([end] for end in ends()))}, ValueError, "without lists"),
+    "builder with arguments": ({"model": models.mlp}, TypeError, "needs input_shape, outputs. Wrap the call"),
+    "a layer twice": ({"model": lambda: keras.Sequential([keras.Input((3,)), *[L.Dense(3)] * 2])}, ValueError, "twice"),
     "nested model": ({"model": with_layer(lambda: keras.Sequential([L.Dense(2)]))}, ValueError, r"\(Sequential\)"),
     "batch norm axis": (
         {

@@ -258,6 +258,30 @@ def test_dropout_rate_zero_trains_as_no_dropout(line):
         assert not np.allclose(a[2], b[2], rtol=1e-4, atol=1e-6) or a.shape[-1] == 1
 
 
+def test_a_rate_of_zero_in_the_template_trains(line):
+    def builder(first):
+        noisy = [keras.layers.Dropout(first), keras.layers.Dense(4), keras.layers.Dropout(0.5)]
+        return lambda: keras.Sequential([keras.Input((1,)), *noisy, keras.layers.Dense(1)])
+
+    off = engine.fit_many(builder(0.0), line, members=2, epochs=3)
+    tiny = engine.fit_many(builder(1e-7), line, members=2, epochs=3)  # drops nothing, but draws its bits
+    for key in off.history:  # the second layer's bits are the same either way
+        np.testing.assert_allclose(off.history[key], tiny.history[key], rtol=1e-5)
+
+
+def test_batch_orders_stay_small_and_the_cache_is_bounded(line, monkeypatch):
+    recipe = members.Recipe(small())
+    for rows in (10, 1000, 100_000):
+        width = _programs.chunk_width(recipe, 32)
+        part = _programs.part_length(recipe, rows, width)
+        assert part == 1 or 4 * part * width * rows <= _programs.ORDER_BYTES
+    monkeypatch.setattr(_programs, "CACHE_PROGRAMS", 2)
+    monkeypatch.setattr(_programs, "_cache", {})
+    for hidden in (2, 3, 4):
+        engine.fit_many(lambda h=hidden: models.mlp((1,), 1, (h,)), line, members=1, epochs=1)
+    assert len(_programs._cache) == 2
+
+
 def test_record_every_keeps_every_kth_and_the_last_epoch(line):
     every = engine.fit_many(small(), line, members=2, epochs=7)
     third = engine.fit_many(small(), line, members=2, epochs=7, record_every=3)

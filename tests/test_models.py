@@ -57,6 +57,18 @@ def test_recipes_rebuild_the_same_model_and_share_a_key():
     assert all(np.array_equal(a, b) for a, b in zip(weights, model.get_weights(), strict=True))
 
 
+def test_models_that_compute_different_things_have_different_keys():
+    def built(activation, name="hidden", trainable=True):
+        hidden = keras.layers.Dense(8, activation=activation, name=name, trainable=trainable)
+        return keras.Sequential([keras.Input((3,)), hidden, keras.layers.Dense(1)])
+
+    kinds = ("relu", "tanh", "sigmoid")
+    assert len({members.Recipe(built(kind)).key for kind in kinds}) == 3
+    assert len({members.Recipe(built(kind, name=kind)).key for kind in kinds}) == 3  # a layer may be called "tanh"
+    assert members.Recipe(built("relu", "a")).key == members.Recipe(built("relu", "b")).key
+    assert members.Recipe(built("relu")).key != members.Recipe(built("relu", trainable=False)).key
+
+
 def test_stack_and_unstack_are_inverse():
     nets = [models.mlp((2,), 1, hidden=(3,)).get_weights() for _ in range(4)]
     stacked = members.stack(nets)

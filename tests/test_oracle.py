@@ -51,6 +51,30 @@ def shared_layer():
     return keras.Model(inputs, L.Dense(2)(layer(layer(inputs))))
 
 
+def functional(*layers, shape=(3,)):
+    """Return a builder of a Functional model that applies the layers in turn."""
+
+    def build():
+        inputs = h = keras.Input(shape)
+        for layer in layers:
+            h = layer()(h)
+        return keras.Model(inputs, h)
+
+    return build
+
+
+def shared_norm():
+    """Functional model that applies one batch normalization twice: its statistics move twice a step."""
+    inputs, norm = keras.Input((3,)), L.BatchNormalization(**NORM)
+    return keras.Model(inputs, L.Dense(1)(norm(L.Dense(3, use_bias=False)(norm(inputs)))))
+
+
+@keras.saving.register_keras_serializable("test_oracle")
+def axis_one(x):
+    """Softmax over axis 1 of (B, ...): an activation that is not elementwise."""
+    return keras.ops.softmax(x, axis=1)
+
+
 def D(units, **options):
     return lambda: L.Dense(units, **options)
 
@@ -174,6 +198,32 @@ CASES = {
     "merge-layers": (
         lambda: _merges(),
         *((3,), REG, 1, OPT.Adam(0.01), 4, "mse"),
+    ),
+    "functional-batch-norm": (
+        functional(
+            *(D(3, use_bias=False), lambda: L.BatchNormalization(**NORM), L.Softmax),
+            *(lambda: L.LayerNormalization(epsilon=2**-10), D(1)),
+        ),
+        *((3,), REG, 1, OPT.SGD(0.05), 4, "mse"),
+    ),
+    "functional-convolution": (
+        functional(
+            *(lambda: L.Conv1D(2, 3, padding="same"), lambda: L.Dropout(0.0), L.ReLU, L.GlobalAveragePooling1D, D(1)),
+            shape=(5, 2),
+        ),
+        *((5, 2), REG, 1, OPT.SGD(0.05), 4, "mse"),
+    ),
+    "functional-pooling": (
+        functional(
+            *(lambda: L.Conv2D(2, 2), lambda: L.MaxPooling2D(2), L.Flatten, lambda: L.GaussianNoise(0.0), D(1)),
+            shape=(5, 5, 1),
+        ),
+        *((5, 5, 1), REG, 1, OPT.SGD(0.05), 4, "mse"),
+    ),
+    "shared-batch-norm": (shared_norm, (3,), REG, 1, OPT.SGD(0.05), 4, "mse"),
+    "axis-activation": (
+        sequential(D(2, activation=axis_one), L.Flatten, D(1), shape=(4, 2)),
+        *((4, 2), REG, 1, OPT.SGD(0.05), 4, "mse"),
     ),
     "hinge": (sequential(D(4, activation="relu"), D(1)), (3,), BCE, 1, OPT.SGD(0.05), 4, "hinge"),
     "frozen-batch-norm": (

@@ -1,6 +1,7 @@
 """`Runs`: predictions, scores, tables, saving and loading."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -78,6 +79,47 @@ def test_an_interrupted_save_leaves_the_earlier_runs(trained, tmp_path, monkeypa
         runs.save(tmp_path / "runs")
     assert [p.name for p in tmp_path.iterdir()] == ["runs"]
     assert Runs.load(tmp_path / "runs").members == 3
+
+
+def test_a_save_that_fails_between_its_renames_puts_the_earlier_runs_back(trained, tmp_path, monkeypatch):
+    _, runs = trained
+    runs.save(tmp_path / "runs")
+    rename, calls = os.replace, []
+
+    def second_fails(source, target):
+        calls.append(source)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", second_fails)
+    with pytest.raises(KeyboardInterrupt):
+        runs.save(tmp_path / "runs")
+    assert [p.name for p in tmp_path.iterdir()] == ["runs"]
+    assert Runs.load(tmp_path / "runs").members == 3
+
+
+def test_save_never_deletes_a_file_that_it_did_not_write(trained, tmp_path):
+    _, runs = trained
+    runs.save(tmp_path / "runs")
+    (tmp_path / "runs" / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="earlier runs only"):
+        runs.save(tmp_path / "runs")
+    assert (tmp_path / "runs" / "notes.txt").read_text() == "mine"
+
+
+def test_settings_tell_the_learning_rate_that_was_used(line):
+    sgd = keras.optimizers.SGD(0.01, momentum=0.5, nesterov=True)
+    runs = engine.fit_many(
+        lambda: models.mlp((1,), 1, (2,)), line, members=2, epochs=1, optimizer=sgd, learning_rate=0.5
+    )
+    assert runs.settings["optimizer"] == {
+        "name": "SGD",
+        "learning_rate": 0.5,
+        "momentum": 0.5,
+        "nesterov": True,
+        "centered": False,
+    }
 
 
 def test_load_and_save_refuse_what_is_not_runs(trained, tmp_path):
