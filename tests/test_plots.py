@@ -1,0 +1,94 @@
+"""Figures draw what they were given, and never reach a reader without words."""
+
+import itertools
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from helpers import notebook, plots, stats
+
+
+@pytest.fixture
+def ax():
+    """Return axes that are closed afterwards."""
+    figure, axes = plt.subplots()
+    yield axes
+    plt.close(figure)
+
+
+def test_show_displays_a_picture_with_alt_text_and_a_caption(ax, monkeypatch):
+    shown = []
+    monkeypatch.setattr(plots, "display", lambda *args, **options: shown.append((args, options)))
+    alt = "A line that rises from left to right."
+    plots.show(ax.figure, "A caption of reasonable length.", alt)
+    (picture, options), (caption, _) = shown
+    assert picture[0]["image/png"].startswith(b"\x89PNG")
+    assert options["metadata"] == {"image/png": {"alt": alt}}
+    assert "reasonable" in caption[0].data
+    assert not plt.fignum_exists(ax.figure.number)
+
+
+@pytest.mark.parametrize(("caption", "alt"), [("", "A long enough alternative text."), ("A long enough caption.", "x")])
+def test_show_refuses_a_figure_without_words(ax, caption, alt):
+    with pytest.raises(ValueError, match="20 characters"):
+        plots.show(ax.figure, caption, alt)
+
+
+def test_pictures_are_the_same_bytes_every_time(monkeypatch):
+    pictures = []
+    monkeypatch.setattr(plots, "display", lambda data, **_: pictures.append(data))
+    for _ in range(2):
+        figure, axes = plt.subplots()
+        axes.plot([0, 1], [0, 1])
+        plots.show(figure, "A caption of reasonable length.", "A line that rises from left to right.")
+    assert pictures[0]["image/png"] == pictures[2]["image/png"]
+
+
+def test_over_epochs_draws_the_interval_of_stats(ax):
+    values = np.random.default_rng(0).normal(size=(12, 2))
+    plots.over_epochs(ax, [1, 2], values, replicates=5)
+    found = [stats.mean_interval(column) for column in values.T]
+    (bars,) = [container for container in ax.containers if hasattr(container, "has_yerr")]
+    ends = [segment[:, 1] for segment in bars[2][0].get_segments()]
+    np.testing.assert_allclose(ends, [[f.low, f.high] for f in found])
+    assert len(ax.lines) == 5 + 1 + 2  # replicates, mean, two rows of caps
+
+
+@pytest.mark.parametrize(("agrees", "share"), [("right", "75 %"), ("left", "25 %")])
+def test_the_histogram_splits_at_the_edge(ax, agrees, share):
+    plots.runs_histogram(ax, [-1.0, 1.0, 2.0, 3.0], mine=1.5, edge=0.5, agrees=agrees)
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert f"inside the region: {share}" in labels and "your run" in labels
+    assert sum(patch.get_height() for patch in ax.patches) == 4
+    assert not [p for p in ax.patches if p.get_height() and p.get_x() < 0.5 - 1e-9 < p.get_x() + p.get_width() - 2e-9]
+
+
+def test_a_band_holds_its_share_and_refuses_curves_of_another_length(ax):
+    curves = np.tile(np.linspace(0, 1, 101)[:, None], (1, 3))
+    plots.band(ax, [0, 1, 2], curves, coverage=0.9)
+    heights = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((0.05, 0.95))
+    with pytest.raises(ValueError, match="`curves` must have shape"):
+        plots.band(ax, [0, 1], curves)
+
+
+def test_a_session_never_writes_into_results_unless_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("GENERALIZE_OUT", raising=False)
+    full = notebook.start("01_overfitting", "full", 0)
+    assert full.ledger.folder.parts[-3:] == ("build", "full-0", "claims")
+    monkeypatch.setenv("GENERALIZE_OUT", str(tmp_path))
+    quick = notebook.start("01_overfitting", "quick", 3)
+    assert quick.ledger.folder == tmp_path / "claims"
+    assert (full.pick(400, 8), quick.pick(400, 8)) == (400, 8)
+    with pytest.raises(ValueError, match="`profile` must be one of 'full', 'quick'"):
+        notebook.start("01_overfitting", "fast", 0)
+
+
+def test_data_seeds_of_sessions_and_experiments_do_not_overlap():
+    sessions = [notebook.start("01_overfitting", "quick", seed) for seed in (0, 1, 1000)]
+    ranges = [session.seeds(100_000, offset) for session in sessions for offset in (0, 1, 99)]
+    ends = sorted((r.start, r.stop) for r in ranges)
+    assert all(stop <= start for (_, stop), (start, _) in itertools.pairwise(ends))
+    with pytest.raises(ValueError, match="`count`"):
+        sessions[0].seeds(100_001)
