@@ -76,12 +76,7 @@ class Job:
             label = f"vary[{key!r}]" if key != "learning_rate" or learning_rate is None else "learning_rate"
             self._check_declared(key, known)
             values = checks.array(label, values, shape=(self.members,), remedy="One value per member.")
-            if key in self.optimizer.values:
-                optimizers.check_hyperparameter(label, key, values)
-            else:
-                high = 1 if key == "dropout" else np.inf
-                for value in np.unique(values):
-                    checks.real(label, float(value), low=0, high=high, high_open=key == "dropout")
+            optimizers.check_hyperparameter(label, key, values)
             self.vary[key] = values.copy()
         self.static = self.optimizer.static(self.vary)
         hyper = {}

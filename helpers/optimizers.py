@@ -12,7 +12,7 @@ import numpy as np
 from helpers import checks
 from helpers._tensorflow import keras, tf
 
-# Hyperparameters by optimizer with their admissible ranges: [low, high], high_open.
+# Hyperparameters with their admissible ranges: low, high, high_open.
 _RANGES = {
     "learning_rate": (0, np.inf, False),
     "momentum": (0, 1, False),
@@ -21,6 +21,11 @@ _RANGES = {
     "rho": (0, 1, True),
     "epsilon": (0, np.inf, False),
     "weight_decay": (0, np.inf, False),
+    # of layers, for `vary`
+    "l1": (0, np.inf, False),
+    "l2": (0, np.inf, False),
+    "dropout": (0, 1, True),
+    "noise_stddev": (0, np.inf, False),
 }
 _DECLARES = {
     "SGD": ("momentum",),
@@ -107,8 +112,7 @@ class Optimizer:
         if config.get("weight_decay") is not None:
             values["weight_decay"] = float(config["weight_decay"])
         for key, value in values.items():
-            low, high, high_open = _RANGES[key]
-            checks.real(f"optimizer.{key}", value, low=low, high=high, high_open=high_open)
+            check_hyperparameter(f"optimizer.{key}", key, value)
         return cls(
             name, values, schedule, bool(config.get("nesterov", False)), bool(config.get("centered", False)), config
         )
@@ -127,11 +131,10 @@ class Optimizer:
 
 
 def check_hyperparameter(name, key, values):
-    """Return ``values``, an array, if all lie in the range of hyperparameter ``key``; ``name`` is for the error."""
+    """Refuse ``values``, one or an array, outside the range of hyperparameter ``key``; ``name`` is for the error."""
     low, high, high_open = _RANGES[key]
     for value in np.unique(values):
         checks.real(name, float(value), low=low, high=high, high_open=high_open)
-    return values
 
 
 def host_values(key, values):
