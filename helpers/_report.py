@@ -224,6 +224,23 @@ def card(record):
     return Card(record)
 
 
+def brief(record):
+    """Return a record as one sentence of Markdown, for claims that need no card where they stand.
+
+    Parameters
+    ----------
+    record : dict
+        From `Ledger.record` or `load`.
+
+    Returns
+    -------
+    str
+        Id, quantity, estimate with its interval, n and verdict.
+    """
+    count = "" if record["n"] is None else f" (n = {record['n']:,})"
+    return f"`{record['id']}`: {record['quantity']} {_number(record)}{count}: **{_judged(record)}**."
+
+
 def _section(folder):
     """Return the README's part: a summary line, then one table per notebook."""
     records = load(folder)

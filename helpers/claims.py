@@ -23,6 +23,7 @@ from helpers._claim import REPLICATES, Band, Claim, Direction, Verdict, asserted
 from helpers._evidence import clears, judge, measure
 from helpers._report import (
     Card,
+    brief,
     card,
     citations,
     format_interval,
@@ -43,6 +44,7 @@ __all__ = [
     "Direction",
     "Ledger",
     "Verdict",
+    "brief",
     "card",
     "citations",
     "format_interval",

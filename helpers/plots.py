@@ -6,13 +6,18 @@ that figures can be read in black and white. Intervals are computed by `helpers.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import io
+import json
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from IPython.display import Markdown, display
+from PIL import Image
 
 from helpers import checks, stats
 
@@ -21,6 +26,39 @@ SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#000000", "#999999"
 PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, BLACK, GREY)
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)), (0, (3, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MOST_FRAMES = 60  # of an animation: a notebook stays below 2 MB
+
+# Without scripts, as on GitHub, the picture stays: it is the last frame. With them, two controls are added.
+PLAYER = """<div id="{name}"><img alt="{alt}" src="data:image/png;base64,{still}" style="max-width:100%"></div>
+<script>
+setTimeout(function () {{
+  const box = document.getElementById("{name}"), frames = {frames}, labels = {labels};
+  if (!box || box.children.length > 1) return;
+  const picture = box.querySelector("img"), bar = document.createElement("div");
+  const button = document.createElement("button"), slider = document.createElement("input");
+  const label = document.createElement("span");
+  let timer = null;
+  function show(i) {{
+    slider.value = i;
+    label.textContent = " " + labels[i];
+    picture.src = "data:image/png;base64," + frames[i];
+  }}
+  function pause() {{ clearInterval(timer); timer = null; button.textContent = "Play"; }}
+  function play() {{
+    if (+slider.value === frames.length - 1) show(0);
+    button.textContent = "Pause";
+    timer = setInterval(function () {{
+      if (+slider.value === frames.length - 1) pause(); else show(+slider.value + 1);
+    }}, {milliseconds});
+  }}
+  button.onclick = function () {{ if (timer) pause(); else play(); }};
+  slider.oninput = function () {{ pause(); show(+slider.value); }};
+  slider.type = "range"; slider.min = 0; slider.max = frames.length - 1;
+  slider.setAttribute("aria-label", "frame"); slider.style.width = "50%";
+  bar.append(button, slider, label); box.append(bar);
+  pause(); show(frames.length - 1);
+}}, 0);
+</script>"""
 
 
 def style():
@@ -58,15 +96,69 @@ def show(figure, caption, alt):
     alt : str
         The finding in words, for those who cannot see the picture; at least 20 characters.
     """
+    _described(caption, alt)
+    picture = {"image/png": _png(figure, 256, bbox_inches="tight"), "text/plain": alt}
+    plt.close(figure)
+    display(picture, metadata={"image/png": {"alt": alt}}, raw=True)
+    display(Markdown(f"*{caption}*"))
+
+
+def animate(figure, draw, frames, caption, alt, milliseconds=200):
+    """Display an animation that can be played, paused and stepped through, its caption below, and close the figure.
+
+    Where scripts do not run (GitHub, a notebook that is not trusted) the last frame stands as a still picture.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Drawn anew for each frame, at its own size: nothing is cropped, so that nothing jumps.
+    draw : callable
+        ``draw(frame)`` changes the figure for one of `frames`.
+    frames : sequence
+        At most 60; their text stands beside the controls.
+    caption : str
+        Markdown: what is drawn, n and interval.
+    alt : str
+        The finding in words, for those who cannot see the picture; at least 20 characters.
+    milliseconds : int
+        Time of a frame.
+    """
+    _described(caption, alt)
+    frames = list(frames)
+    checks.integer("len(frames)", len(frames), 1, MOST_FRAMES, "Leave out frames: a notebook stays small.")
+    checks.integer("milliseconds", milliseconds, 1)
+    pictures = []
+    for frame in frames:
+        draw(frame)
+        pictures.append(base64.b64encode(_png(figure, 32)).decode("ascii"))
+    plt.close(figure)
+    name = "animation-" + hashlib.sha256("".join(pictures).encode()).hexdigest()[:12]  # the same in every run
+    player = PLAYER.format(
+        name=name,
+        alt=html.escape(alt),
+        still=pictures[-1],
+        frames=json.dumps(pictures),
+        labels=json.dumps([str(frame) for frame in frames]).replace("<", "\\u003c"),
+        milliseconds=milliseconds,
+    )
+    display({"text/html": player, "text/plain": alt}, raw=True)
+    display(Markdown(f"*{caption}*"))
+
+
+def _described(caption, alt):
+    """Refuse a figure without caption or alt text."""
     for name, text in (("caption", caption), ("alt", alt)):
         if not isinstance(text, str) or len(text.strip()) < 20:
             raise ValueError(checks.message(name, "a sentence of 20 characters or more", text))
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight", metadata={"Software": None})
-    plt.close(figure)
-    picture = {"image/png": buffer.getvalue(), "text/plain": alt}
-    display(picture, metadata={"image/png": {"alt": alt}}, raw=True)
-    display(Markdown(f"*{caption}*"))
+
+
+def _png(figure, colours, **options):
+    """Return the figure as PNG with a palette of its own: a third of the bytes, the same picture to the eye."""
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", **options)
+    picture = Image.open(drawn).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    picture.save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def band(ax, x, curves, color=BLUE, line="-", label=None, coverage=0.9, thin=30):
@@ -124,7 +216,9 @@ def over_epochs(ax, epochs, values, color=BLUE, line="-", marker="o", label=None
     )
 
 
-def runs_histogram(ax, values, mine=None, edge=None, agrees="right", unit=""):
+def runs_histogram(
+    ax, values, mine=None, edge=None, agrees="right", unit="", names=("inside the region", "outside", "edge")
+):
     """Draw the histogram of all runs, the share on the region's side of an edge, and the reader's own run.
 
     Parameters
@@ -141,6 +235,8 @@ def runs_histogram(ax, values, mine=None, edge=None, agrees="right", unit=""):
         On which side of the edge the region lies.
     unit : str
         Label of the abscissa.
+    names : (str, str, str)
+        How the legend calls the side that agrees, the other, and the line between them.
     """
     values = checks.array("values", values, shape=(None,))
     checks.one_of("agrees", agrees, ("right", "left"))
@@ -152,9 +248,9 @@ def runs_histogram(ax, values, mine=None, edge=None, agrees="right", unit=""):
         width = bins[1] - bins[0]
         bins = edge + width * np.arange(np.floor((bins[0] - edge) / width), np.ceil((bins[-1] - edge) / width) + 1)
         share = f"{100 * np.mean(yes):.0f} %"
-        ax.hist(values[yes], bins=bins, color=BLUE, alpha=0.85, label=f"inside the region: {share}")
-        ax.hist(values[~yes], bins=bins, color=ORANGE, alpha=0.85, hatch="//", label="outside")
-        ax.axvline(edge, color=BLACK, linewidth=1.5, linestyle=":", label=f"edge, {edge:g}")
+        ax.hist(values[yes], bins=bins, color=BLUE, alpha=0.85, label=f"{names[0]}: {share}")
+        ax.hist(values[~yes], bins=bins, color=ORANGE, alpha=0.85, hatch="//", label=names[1])
+        ax.axvline(edge, color=BLACK, linewidth=1.5, linestyle=":", label=f"{names[2]}, {edge:g}")
     if mine is not None:
         ax.axvline(mine, color=PINK, linewidth=2.5, linestyle="-.", label="your run")
     ax.set(xlabel=unit, ylabel="runs")

@@ -605,6 +605,14 @@ def test_card_says_the_same_in_every_format(tmp_path):
         claims.card(shown)
 
 
+def test_brief_says_in_one_sentence_what_was_found(tmp_path):
+    record = ledger_with(tmp_path, claim()).record(claim().id, spread(0.35))
+    found = claims.brief(record)
+    for part in (record["id"], record["quantity"], "0.350 [", "(n = 20)", "**✗ contradicted (too small to matter)**"):
+        assert part in found
+    assert "n =" not in claims.brief(ledger_with(tmp_path, exact(unit="")).record_exact(exact().id, True, 6))
+
+
 def test_cards_of_every_verdict_and_of_exact_claims(tmp_path):
     ledger = ledger_with(tmp_path, exact(unit=""))
     assert "fact or identity" in str(claims.card(ledger.record_exact("flat-minima/exact", True, 6)))

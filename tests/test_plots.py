@@ -1,6 +1,9 @@
 """Figures draw what they were given, and never reach a reader without words."""
 
+import base64
 import itertools
+import json
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -92,3 +95,44 @@ def test_data_seeds_of_sessions_and_experiments_do_not_overlap():
     assert all(stop <= start for (_, stop), (start, _) in itertools.pairwise(ends))
     with pytest.raises(ValueError, match="`count`"):
         sessions[0].seeds(100_001)
+
+
+def animate(monkeypatch, frames, alt="A dot < moves from left to right.", **options):
+    """Return the HTML of an animation whose frame k draws a dot at k."""
+    shown = []
+    monkeypatch.setattr(plots, "display", lambda *args, **_: shown.append(args[0]))
+    figure, axes = plt.subplots(figsize=(2, 1))
+
+    def draw(k):
+        axes.clear()
+        axes.plot([k], [0], "o")
+        axes.set_xlim(0, 9)
+
+    plots.animate(figure, draw, frames, "A caption of reasonable length.", alt, **options)
+    assert not plt.fignum_exists(figure.number)
+    return shown[0]["text/html"]
+
+
+def test_an_animation_is_a_still_picture_that_becomes_a_player_where_scripts_run(monkeypatch):
+    player = animate(monkeypatch, [1, 2, 5])
+    frames = json.loads(re.search(r"frames = (\[.*?\])", player)[1])
+    assert len(frames) == len(set(frames)) == 3
+    assert all(base64.b64decode(frame).startswith(b"\x89PNG") for frame in frames)
+    still = re.search(r'<img alt="([^"]+)" src="data:image/png;base64,([^"]+)"', player)
+    assert still[1] == "A dot &lt; moves from left to right." and still[2] == frames[-1]
+    assert 'labels = ["1", "2", "5"]' in player
+    assert player == animate(monkeypatch, [1, 2, 5])
+
+
+@pytest.mark.parametrize(
+    ("frames", "options", "message"),
+    [([], {}, "frames"), (range(61), {}, "Leave out frames"), ([1], {"milliseconds": 0}, "milliseconds")],
+)
+def test_an_animation_refuses_what_it_cannot_play(monkeypatch, frames, options, message):
+    with pytest.raises(ValueError, match=message):
+        animate(monkeypatch, frames, **options)
+
+
+def test_the_histogram_says_what_the_caller_calls_its_sides(ax):
+    plots.runs_histogram(ax, [-1.0, 1.0, 2.0, 3.0], edge=0.0, names=("above zero", "below", "zero"))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["above zero: 75 %", "below", "zero, 0"]
