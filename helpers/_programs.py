@@ -315,25 +315,30 @@ def run(task, count, bar=None):
     sets it, waits for the running parts and is raised again.
     """
     stop, done, guard = threading.Event(), [0.0], threading.Lock()
+    remaining = iter(range(count))
 
     def advance(amount):
         with guard:
             done[0] += amount
 
-    def show():
-        if bar is not None:
-            bar.update(done[0] - bar.n)
+    def work():  # one loop per core: waiting on a future per task would take time quadratic in their number
+        while not stop.is_set():
+            with guard:
+                index = next(remaining, None)
+            if index is None:
+                return
+            task(index, advance, stop)
 
-    with ThreadPoolExecutor(max_workers=min(workers(), count)) as pool:
-        pending = {pool.submit(task, index, advance, stop) for index in range(count)}
+    threads = min(workers(), count)
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        pending = {pool.submit(work) for _ in range(threads)}
         try:
             while pending:
                 finished, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in finished:
                     future.result()
-                show()
+                if bar is not None:
+                    bar.update(done[0] - bar.n)
         except BaseException:
             stop.set()
-            for future in pending:
-                future.cancel()
             raise

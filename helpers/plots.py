@@ -131,6 +131,7 @@ def animate(figure, draw, frames, caption, alt, milliseconds=200):
     for frame in frames:
         draw(frame)
         pictures.append(base64.b64encode(_png(figure, 32)).decode("ascii"))
+        figure.set_layout_engine("none")  # laid out once, or axes would jump with the width of their labels
     plt.close(figure)
     name = "animation-" + hashlib.sha256("".join(pictures).encode()).hexdigest()[:12]  # the same in every run
     player = PLAYER.format(

@@ -380,3 +380,18 @@ def test_progress_shows_only_where_somebody_watches(line, capsys, monkeypatch):
     shown = capsys.readouterr().err
     assert "network-epochs" in shown
     assert shown.rstrip("\r").rsplit("\r", 1)[-1].strip() == ""  # cleared at the end
+
+
+def test_every_task_is_run_once_and_the_first_error_ends_the_others():
+    seen = []
+    _programs.run(lambda index, advance, stop: seen.append(index), 2000)
+    assert sorted(seen) == list(range(2000))
+
+    def fail(index, advance, stop):
+        seen.append(index)
+        raise RuntimeError("chunk 0 failed")
+
+    seen.clear()
+    with pytest.raises(RuntimeError, match="failed"):
+        _programs.run(fail, 2000)
+    assert len(seen) <= _programs.workers()
