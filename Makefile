@@ -10,6 +10,7 @@ SEED ?= 0
 NOTEBOOKS ?=
 OUT ?=
 TEST_ARGS ?=
+BENCH_ARGS ?=
 LAB_ARGS ?=
 PY := $(VENV)/bin/python
 
@@ -19,7 +20,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env notebooks test verify lab lint lock clean
+.PHONY: help env notebooks test verify bench lab lint lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -35,6 +36,10 @@ test: env ## the whole test suite
 
 verify: env ## execute the committed notebooks again and compare their marked outputs (nbval)
 	@sh tools/verify.sh "$(PY)"
+
+bench: env ## time `fit_many` against plain Keras and JAX in 20 minutes; writes results/bench/ and the README's table
+	@sh tools/add_jax.sh "$(PY)"
+	@"$(PY)" benchmarks/bench.py $(BENCH_ARGS)
 
 lab: env ## open the notebooks in JupyterLab
 	@"$(PY)" -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks $(LAB_ARGS)
