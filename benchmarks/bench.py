@@ -1,9 +1,10 @@
 """Time every contender on every workload, each in a process of its own, in turn; write table, JSON and figure.
 
-    python benchmarks/bench.py [--only NAME ...] [--repeats 3] [--quick] [--out DIR]
+    python benchmarks/bench.py [--only NAME ...] [--repeats 3] [--quick] [--out DIR] [--update]
 
 A complete run writes ``results/bench/`` and the README's table; one with ``--only``, ``--quick`` or ``--out`` writes
-``build/bench/`` or the given folder, and never the README.
+``build/bench/`` or the given folder, and never the README. ``--only NAME --update`` replaces single parts of the
+committed record, on the same machine with the same versions, and says so in the README.
 """
 
 from __future__ import annotations
@@ -149,6 +150,25 @@ def measure(names, contenders, repeats, quick):
     return record
 
 
+def merged(old, new):
+    """Return a record in which the parts of ``new`` replace those of ``old``, measured on the same machine.
+
+    Raises
+    ------
+    ValueError
+        Where processor, cores or versions differ: their times cannot stand in one table.
+    """
+    for key, names in (("machine", ("cpu", "cores")), ("versions", tuple(old["versions"]))):
+        for name in names:
+            if old[key][name] != new[key].get(name):
+                text = f"The record was made with {name} {old[key][name]}, this run with {new[key].get(name)}"
+                raise ValueError(f"{text}: run the whole benchmark again.")
+    parts = {name: new[name] for name in ("limit", "growth") if name in new}
+    again = dict.fromkeys((*new["workloads"], *parts), new["commit"])
+    found = {"workloads": old["workloads"] | new["workloads"], "again": old.get("again", {}) | again}
+    return old | parts | found
+
+
 def write(record, folder):
     """Write ``bench.json`` and, where it was measured, the figure."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -167,6 +187,7 @@ def main(arguments=None):
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="three networks, two epochs, one repeat")
     parser.add_argument("--out", type=Path, help="folder for JSON and figure; leaves the README alone")
+    parser.add_argument("--update", action="store_true", help="put what --only measures into the committed record")
     options = parser.parse_args(arguments)
     names = options.only or PARTS
     unknown = [name for name in names if name not in PARTS]
@@ -174,9 +195,13 @@ def main(arguments=None):
         parser.error(f"argument --only: must be some of {', '.join(PARTS)}. Received: {', '.join(unknown)}")
     if options.repeats < 1:
         parser.error(f"argument --repeats: must be at least 1. Received: {options.repeats}")
-    partial = bool(options.only or options.contenders or options.quick)
+    if options.update and (not options.only or options.contenders or options.quick or options.out):
+        parser.error("argument --update: goes with --only and nothing else that leaves something out")
+    partial = bool(options.only or options.contenders or options.quick) and not options.update
     folder = options.out or ROOT / ("build" if partial else "results") / "bench"
     record = measure(names, options.contenders, 1 if options.quick else options.repeats, options.quick)
+    if options.update:
+        record = merged(json.loads((folder / "bench.json").read_text(encoding="utf-8")), record)
     write(record, folder)
     say("\n" + report.section(record))
     if not partial and options.out is None:

@@ -61,8 +61,8 @@ def fitted(model, epochs, **arguments):
 def fit(workload, seed):
     """Prepare plain Keras as a tutorial writes it, for one network.
 
-    Without a seed: once TensorFlow's global seed is set, Keras 3.15 shuffles the same way in every epoch, which is other
-    work: with batch norm the losses then end elsewhere.
+    Without a seed: once TensorFlow's global seed is set, Keras 3.15 shuffles the same way in every epoch, which is
+    another experiment: with batch norm the losses then end elsewhere.
     """
     points = workload.dataset()
     held = None if points.x_val is None else (points.x_val, points.y_val)

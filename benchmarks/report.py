@@ -19,7 +19,8 @@ HOW_JAX = (
     "JAX is not installed, so its contenders were left out: `pip install -e '.[bench]'`, as `make bench` tries to."
 )
 FEW = 10
-HEAD = ("workload", "contender", "networks", "first call", "per network", "ours is faster by, or reaches", "target", "final loss")
+MEASURED = "ours is faster by, or reaches"
+HEAD = ("workload", "contender", "networks", "first call", "per network", MEASURED, "target", "final loss")
 
 
 def number(value):
@@ -176,7 +177,9 @@ def machine(record):
     found = [f"{names.get(name, name)} {version}" for name, version in versions.items() if version]
     repeats = f"{record['repeats']} repeat{'s' * (record['repeats'] != 1)}"
     hardware = f"{m['cpu']}, {m['cores']} cores, {m['memory_gib']:.0f} GiB, {m['os']}"
-    return f"Medians of {repeats}, range in brackets. {hardware}; {', '.join(found)}; commit {record['commit']}.\n"
+    again = "".join(f", {name} at {commit}" for name, commit in record.get("again", {}).items())
+    made = f"commit {record['commit']}{again}"
+    return f"Medians of {repeats}, range in brackets. {hardware}; {', '.join(found)}; {made}.\n"
 
 
 def alt(found):

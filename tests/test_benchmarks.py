@@ -11,6 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import bench  # noqa: E402
 import growth  # noqa: E402
 import report  # noqa: E402
 import workloads  # noqa: E402
@@ -187,6 +188,26 @@ def test_an_unknown_workload_is_refused_by_name():
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 2
     assert "must be some of keras-post" in result.stderr and "Received: mnist" in result.stderr
+
+
+def test_a_part_measured_again_replaces_the_old_one_and_says_so(record):
+    new = record | {
+        "commit": "def",
+        "workloads": {"keras-post": {"fit_many": [run(1000, 5.0, kernel_weights=4000, sgemm=100.0)]}},
+    }
+    del new["growth"], new["limit"]
+    found = bench.merged(record, new)
+    assert found["workloads"] == new["workloads"] and found["growth"] == record["growth"]
+    assert "commit abc, keras-post at def." in report.section(found)
+    assert "again" not in record
+    with pytest.raises(ValueError, match="cores 2, this run with 4"):
+        bench.merged(record, new | {"machine": record["machine"] | {"cores": 4}})
+
+
+def test_an_update_needs_to_know_which_part():
+    command = [sys.executable, ROOT / "benchmarks" / "bench.py", "--update"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2 and "goes with --only" in result.stderr
 
 
 @pytest.mark.slow
