@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -24,23 +23,18 @@ import psutil
 import report
 import workloads
 
+from helpers import _written, claims
+
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent
-PACKAGES = ("numpy", "tensorflow", "keras", "jax", "jaxlib", "optax")
+TIMED = ("python", "numpy", "tensorflow", "keras", "jax", "jaxlib", "optax")
 PARTS = (*(workload.name for workload in workloads.WORKLOADS), "limit", "growth")
 
 
 def versions():
     """Return the versions of Python and of the packages that are timed; None where one is not installed."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        found[name] = None
-        for package in (f"{name}-cpu", name) if name == "tensorflow" else (name,):
-            try:
-                found[name] = found[name] or importlib.metadata.version(package)
-            except importlib.metadata.PackageNotFoundError:
-                continue
-    return found
+    found = claims.versions("jax", "jaxlib", "optax")
+    return {name: found[name] for name in TIMED}
 
 
 def machine():
@@ -172,7 +166,7 @@ def merged(old, new):
 def write(record, folder):
     """Write ``bench.json`` and, where it was measured, the figure."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "bench.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    _written.write(folder / "bench.json", json.dumps(record, indent=1) + "\n")
     if "growth" in record:
         import growth
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import statistics
-from pathlib import Path
 
 import growth
 from workloads import WORKLOADS
+
+from helpers import _written
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 HOW_JAX = (
@@ -209,18 +209,12 @@ def section(record):
 
 def renewed(readme, record):
     """Return the README's text as it is and as it ought to be."""
-    text = Path(readme).read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"{Path(readme).name} must hold one line {BEGIN} and, after it, one line {END}. Add them.")
-    head, tail = text[: text.index(BEGIN)], text[text.index(END) :]
-    return text, f"{head}{BEGIN}\n\n{section(record)}\n{tail}"
+    return _written.renewed(readme, BEGIN, END, section(record))
 
 
 def update_readme(readme, record):
     """Write the section into the README, aside and renamed; return whether it changed."""
     old, new = renewed(readme, record)
     if old != new:
-        aside = Path(readme).with_name(f".{Path(readme).name}.aside")
-        aside.write_text(new, encoding="utf-8")
-        os.replace(aside, readme)
+        _written.write(readme, new)
     return old != new

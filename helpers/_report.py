@@ -9,12 +9,11 @@ import argparse
 import html
 import json
 import math
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers import checks
+from helpers import _written, checks
 from helpers._claim import REPLICATES
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
@@ -219,9 +218,14 @@ def card(record):
     Card
         The verdict is told by a word and a symbol, with colour only on top.
     """
+    return Card(_checked(record))
+
+
+def _checked(record):
+    """Refuse what is not a record."""
     if not isinstance(record, dict) or "verdict" not in record:
         raise TypeError(checks.message("record", "a record from Ledger.record or load", record))
-    return Card(record)
+    return record
 
 
 def brief(record):
@@ -237,7 +241,7 @@ def brief(record):
     str
         Id, quantity, estimate with its interval, n and verdict.
     """
-    count = "" if record["n"] is None else f" (n = {record['n']:,})"
+    count = "" if _checked(record)["n"] is None else f" (n = {record['n']:,})"
     return f"`{record['id']}`: {record['quantity']} {_number(record)}{count}: **{_judged(record)}**."
 
 
@@ -257,13 +261,7 @@ def _section(folder):
 
 def _renewed(readme_path, folder):
     """Return the README's text as it is and as it ought to be."""
-    with open(readme_path, encoding="utf-8", newline="") as file:
-        text = file.read()
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        name = Path(readme_path).name
-        raise ValueError(f"{name} must hold one line {BEGIN} and, after it, one line {END}. Add them.")
-    head, tail = text[: text.index(BEGIN)], text[text.index(END) :]
-    return text, f"{head}{BEGIN}\n\n{_section(folder)}\n{tail}"
+    return _written.renewed(readme_path, BEGIN, END, _section(folder))
 
 
 def update_readme(readme_path, folder):
@@ -283,13 +281,7 @@ def update_readme(readme_path, folder):
     """
     old, new = _renewed(readme_path, folder)
     if old != new:
-        path = Path(readme_path)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            aside.write_text(new, encoding="utf-8", newline="")
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+        _written.write(readme_path, new)
     return old != new
 
 

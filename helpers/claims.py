@@ -11,14 +11,13 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import math
-import os
 import platform
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from helpers import checks, stats
+from helpers import _written, checks, stats
 from helpers._claim import REPLICATES, Band, Claim, Direction, Verdict, asserted, combine, verdict
 from helpers._evidence import clears, judge, measure
 from helpers._report import (
@@ -293,23 +292,19 @@ class Ledger:
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{self.notebook}.json"
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            aside.write_text(text, encoding="utf-8")
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+        _written.write(path, text)
         return path
 
 
-def versions():
-    """Return the versions that a result depends on: dict of str, None where not installed."""
+def versions(*more):
+    """Return the versions that a result depends on: dict of str, None where not installed; ``more`` are packages."""
     found = {"python": platform.python_version(), "machine": platform.machine()}
     for name, packages in (
         ("numpy", ["numpy"]),
         ("scipy", ["scipy"]),
         ("tensorflow", ["tensorflow-cpu", "tensorflow"]),
         ("keras", ["keras"]),
+        *((name, [name]) for name in more),
     ):
         found[name] = None
         for package in packages:

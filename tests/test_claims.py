@@ -449,7 +449,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     ledger = full_ledger(tmp_path)
     path = ledger.save()
     before = path.read_bytes()
-    monkeypatch.setattr(claims.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         ledger.save()
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
@@ -611,6 +611,8 @@ def test_brief_says_in_one_sentence_what_was_found(tmp_path):
     for part in (record["id"], record["quantity"], "0.350 [", "(n = 20)", "**✗ contradicted (too small to matter)**"):
         assert part in found
     assert "n =" not in claims.brief(ledger_with(tmp_path, exact(unit="")).record_exact(exact().id, True, 6))
+    with pytest.raises(TypeError, match="record"):
+        claims.brief(claim())
 
 
 def test_cards_of_every_verdict_and_of_exact_claims(tmp_path):
