@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers import _written, checks
+from helpers import _written, checks, stats
 from helpers._claim import REPLICATES
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
@@ -88,8 +88,13 @@ def format_number(value, decimals=None, digits=3):
     return f"{value if value else 0.0:,.{max(0, decimals)}f}"
 
 
-def format_interval(estimate, low, high, unit=""):
-    """Return ``"estimate [low, high] unit"`` with two significant digits of the half-width."""
+def format_interval(estimate, low=None, high=None, unit=""):
+    """Return ``"estimate [low, high] unit"`` with two significant digits of the half-width.
+
+    ``estimate`` may be a `stats.Interval`, which brings its ends along.
+    """
+    if isinstance(estimate, stats.Interval):
+        estimate, low, high = estimate.estimate, estimate.low, estimate.high
     if low is None:
         return "–" if estimate is None else f"{format_number(estimate)} {unit}".strip()
     half = (high - low) / 2

@@ -185,6 +185,7 @@ def band(ax, x, curves, color=BLUE, line="-", label=None, coverage=0.9, thin=30)
     ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
     for curve in curves[:thin]:
         ax.plot(x, curve, color=color, alpha=0.15, linewidth=0.6)
+    ax.plot(x, np.transpose([low, high]), color=color, linewidth=1)  # the band shows under many curves too
     ax.plot(x, np.nanmean(curves, axis=0), color=color, linestyle=line, linewidth=2.2, label=label)
 
 

@@ -567,6 +567,11 @@ def test_format_interval(numbers, text):
     assert claims.format_interval(*numbers, "MSE") == text
 
 
+def test_format_interval_takes_an_interval():
+    found = stats.mean_interval(np.arange(10.0))
+    assert claims.format_interval(found) == claims.format_interval(found.estimate, found.low, found.high)
+
+
 def test_table(tmp_path):
     piped = claim(statement="a | b\nc")
     ledger = ledger_with(tmp_path, piped, exact())
