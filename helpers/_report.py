@@ -107,6 +107,13 @@ def _number(record):
     return format_interval(record["estimate"], record["ci_low"], record["ci_high"], record["unit"])
 
 
+def _numbers(record):
+    """Return the number of each setting with its name, or the only one."""
+    if not record["settings"]:
+        return _number(record)
+    return "; ".join(f"{part['name']}: {_number(part | {'unit': record['unit']})}" for part in record["settings"])
+
+
 def _cell(text):
     return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
 
@@ -133,7 +140,7 @@ def table(records):
     for record in records:
         words = f" (“{record['words']}”)" if record["words"] else ""
         count = "–" if record["n"] is None else f"{record['n']:,}"
-        row = (f"`{record['id']}`", record["statement"] + words, _number(record), count, _judged(record))
+        row = (f"`{record['id']}`", record["statement"] + words, _numbers(record), count, _judged(record))
         lines.append("| " + " | ".join(_cell(text) for text in row) + " |")
     return "\n".join(lines) + "\n"
 
@@ -247,7 +254,8 @@ def brief(record):
         Id, quantity, estimate with its interval, n and verdict.
     """
     count = "" if _checked(record)["n"] is None else f" (n = {record['n']:,})"
-    return f"`{record['id']}`: {record['quantity']} {_number(record)}{count}: **{_judged(record)}**."
+    colon = "," if record["settings"] else ""
+    return f"`{record['id']}`: {record['quantity']}{colon} {_numbers(record)}{count}: **{_judged(record)}**."
 
 
 def _section(folder):

@@ -620,6 +620,13 @@ def test_brief_says_in_one_sentence_what_was_found(tmp_path):
         claims.brief(claim())
 
 
+def test_every_setting_is_shown_wherever_the_claim_is(tmp_path):
+    ledger = ledger_with(tmp_path, claim(settings="all"))
+    record = ledger.record(claim().id, {"narrow": spread(1.0), "wide": spread(0.35)})
+    for shown in (claims.brief(record), claims.table([record]), str(claims.card(record))):
+        assert re.search(r"narrow: 1\.0", shown) and re.search(r"wide: 0\.35", shown)
+
+
 def test_cards_of_every_verdict_and_of_exact_claims(tmp_path):
     ledger = ledger_with(tmp_path, exact(unit=""))
     assert "fact or identity" in str(claims.card(ledger.record_exact("flat-minima/exact", True, 6)))
