@@ -64,10 +64,10 @@ def line(n=100, slope=0.7, intercept=3.0, noise=2.0, x="uniform", seed=0, *, low
     )
 
 
-def _toy(name, draw, n, n_test, seed):
-    """Return a binary data set of ``n`` and ``n_test`` independent draws; ``draw(n, generator)`` returns x, y."""
+def _toy(name, draw, n, n_test, seed, train=None):
+    """Return a binary data set of ``n`` and ``n_test`` draws: ``draw(n, generator)``, with options for training."""
     n, n_test = checks.integer("n", n, 2), checks.integer("n_test", n_test, 2)
-    x_train, y_train = draw(n, seeds.generator(seed, "data", name, "train"))
+    x_train, y_train = draw(n, seeds.generator(seed, "data", name, "train"), **(train or {}))
     x_test, y_test = draw(n_test, seeds.generator(seed, "data", name, "test"))
     return Dataset(x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, task="binary", name=name)
 
@@ -99,7 +99,7 @@ def xor(n=200, spread=0.25, seed=0, *, n_test=1000):
     return _toy("xor", draw, n, n_test, seed)
 
 
-def spirals(n=400, turns=1.5, noise=0.0, seed=0, *, radius=1.0, kind="archimedean", n_test=1000):
+def spirals(n=400, turns=1.5, noise=0.0, seed=0, *, radius=1.0, kind="archimedean", even=False, n_test=1000):
     """Draw two interleaved spirals, each the point reflection of the other.
 
     Parameters
@@ -116,31 +116,37 @@ def spirals(n=400, turns=1.5, noise=0.0, seed=0, *, radius=1.0, kind="archimedea
         Of the rim.
     kind : {"archimedean", "fermat"}
         Radius proportional to the angle, or to its square root.
+    even : bool
+        True takes u below on an even grid for the training points, class by class: no two lie arbitrarily close, and
+        seeds differ by the noise alone, so split them at random for replicates. Test points are drawn either way.
 
     Returns
     -------
     Dataset
-        Binary, x (n, 2); the test points are fresh draws from the same distribution.
+        Binary, x (n, 2); the test points are fresh draws.
 
     Notes
     -----
     With u uniform on [0, 1), the radius is ``radius * sqrt(u)`` for both kinds and the angle ``2 pi turns`` times
     sqrt(u) (Archimedean) or u (Fermat). [huang2019]_ uses both: the swiss roll is
-    ``spirals(400, 5 / 3, 0.5, radius=15.7)``, the minefield ``spirals(400, 1.5, radius=15.35, kind="fermat")``,
-    there on a grid of angles.
+    ``spirals(400, 5 / 3, 0.5, radius=15.7)``, the minefield
+    ``spirals(400, 1.5, radius=15.35, kind="fermat", even=True)``.
     """
     turns, noise = checks.real("turns", turns, low=0, low_open=True), checks.real("noise", noise, low=0)
     radius = checks.real("radius", radius, low=0, low_open=True)
     power = 1 if checks.one_of("kind", kind, ("archimedean", "fermat")) == "archimedean" else 2
 
-    def draw(n, generator):
+    checks.flag("even", even)
+
+    def draw(n, generator, even=False):
         label = np.arange(n) % 2
-        part = np.sqrt(generator.random(n))  # of the radius
+        uniform = (np.arange(n) // 2 + 0.5) / ((n + 1) // 2) if even else generator.random(n)
+        part = np.sqrt(uniform)  # of the radius
         angle = 2 * np.pi * turns * part**power + np.pi * label
         x = radius * part[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         return x + noise * generator.standard_normal((n, 2)), label
 
-    return _toy("spirals", draw, n, n_test, seed)
+    return _toy("spirals", draw, n, n_test, seed, train={"even": even})
 
 
 def circles(inner=40, outer=80, close=10, seed=0, *, radii=(0.4, 0.95, 0.401), n_test=1000):

@@ -338,6 +338,11 @@ def test_spirals_lie_on_their_curve(kind, power):
     noisy = data.spirals(n=501, radius=2, kind=kind, noise=0.3, seed=1)
     assert abs((noisy.x_train - x).std() - 0.3) < 0.05
     assert not rows(dataset.x_train) & rows(dataset.x_test)
+    even = data.spirals(n=500, turns=1.5, radius=2, kind=kind, even=True, seed=1)
+    share = (np.linalg.norm(even.x_train.astype(float), axis=1) / 2) ** 2
+    for label in (0, 1):
+        assert np.allclose(np.sort(share[even.y_train == label]), (np.arange(250) + 0.5) / 250, atol=1e-4)
+    assert np.array_equal(even.x_test, data.spirals(n=500, turns=1.5, radius=2, kind=kind, seed=1).x_test)
 
 
 def test_circles_counts_radii_and_interleaving():
