@@ -88,6 +88,35 @@ class Runs:
             )
         )
 
+    def weights_at(self, epochs):
+        """Return the weights of every member at an epoch of its own.
+
+        Parameters
+        ----------
+        epochs : int or array_like of int (M,)
+            Kept epochs: 0, the last, or snapshots.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            (M, ...) each, copies, in the order of ``get_weights()``.
+
+        Raises
+        ------
+        ValueError
+            For an epoch that was not kept, with those that were.
+        """
+        epochs = checks.array("epochs", epochs, dtype=np.int64, low=0)
+        if epochs.shape not in ((), (self.members,)):
+            raise ValueError(checks.message("epochs", f"one epoch, or one for each of {self.members} members", epochs))
+        epochs = np.broadcast_to(epochs, self.members)
+        found = [np.empty_like(w) for w in self.weights]
+        for epoch in np.unique(epochs):
+            chosen = epochs == epoch
+            for target, source in zip(found, self._at(int(epoch)), strict=True):
+                target[chosen] = source[chosen]
+        return found
+
     def batches(self, member):
         """Return the batches that a member was trained on.
 

@@ -28,6 +28,19 @@ def trained():
     return data, runs
 
 
+def test_weights_at_picks_an_epoch_per_member(trained):
+    _, runs = trained
+    found = runs.weights_at([2, 0, 5])
+    for k, weight in enumerate(found):
+        expected = [runs.snapshots[2][k][0], runs.initial_weights[k][1], runs.weights[k][2]]
+        np.testing.assert_array_equal(weight, np.stack(expected))
+    np.testing.assert_array_equal(runs.weights_at(2)[0], runs.snapshots[2][0])
+    with pytest.raises(ValueError, match="kept epochs"):
+        runs.weights_at([2, 3, 5])
+    with pytest.raises(ValueError, match="one for each of 3 members"):
+        runs.weights_at([2, 5])
+
+
 def test_model_predict_and_evaluate_agree_with_keras(trained):
     data, runs = trained
     for epoch in (None, 0, 2, 5):
