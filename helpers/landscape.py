@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from helpers import _inference, _rays, checks, seeds
+from helpers import _inference, _initial, _rays, checks, seeds
 from helpers.data import Dataset
 from helpers.members import Recipe
 
@@ -80,8 +80,6 @@ def initial_scale(model):
     -----
     Measured on 64 draws of the model's own initializers.
     """
-    from helpers import _initial  # draws as fit_many does
-
     recipe = Recipe(model)
     scales, last = [], None
     for spec, drawn in zip(recipe.weights, _initial.draw(recipe, 64, 0), strict=True):

@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pytest
+from scipy.io import savemat
 
 ROOT = pathlib.Path(__file__).parent.parent
 PATHS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -119,3 +121,25 @@ def test_it_runs_from_end_to_end_in_the_quick_profile(path, tmp_path):
     assert {file: file.read_bytes() for file in (ROOT / "results").rglob("*.*")} == results
     executed = tmp_path / "notebooks" / path.name
     assert not [output for output in outputs(executed) if output.get("name") == "stderr"]
+
+
+@pytest.mark.slow
+def test_the_svhn_study_runs_on_a_small_file_of_that_format(tmp_path, monkeypatch):
+    generator = np.random.default_rng(1)
+    for part, per_digit in (("train", 40), ("test", 20)):
+        y = np.tile([1, 7, 10], per_digit)
+        x = generator.integers(0, 256, (32, 32, 3, len(y)), dtype=np.uint8)
+        x[:, :, 0] = np.where(y == 1, 250, 5)  # easy to tell apart
+        savemat(tmp_path / f"{part}_32x32.mat", {"X": x, "y": y[:, None].astype(np.uint8)})
+    path = next(path for path in PATHS if path.stem.startswith("04"))
+    cells = [cell for cell in read(path)[1] if {"parameters", "svhn"} & set(tags(cell))]
+    values, shown = {}, []
+    monkeypatch.setenv("GENERALIZE_OUT", str(tmp_path))
+    monkeypatch.setattr("helpers.notebook.say", shown.append)
+    for cell in cells:
+        exec(cell.source, values)
+        if "parameters" in tags(cell):
+            values |= {"PROFILE": "quick", "SEED": 1000, "SVHN": str(tmp_path)}
+    rows = shown[-1].splitlines()
+    assert [row.split(" | ")[0] for row in rows[2:]] == ["| bad", "| good", "| good, fewer points"]
+    assert len(rows[2].split("|")) == len(rows[0].split("|"))
