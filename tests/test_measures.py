@@ -46,15 +46,15 @@ def test_radii_of_a_network_end_where_keras_says():
     model = builder()
     weights = [w[np.newaxis] for w in model.get_weights()]
     x = RNG.normal(size=(30, 2)).astype(np.float32)
-    y = (model.predict(x, verbose=0)[:, 0] > 0).astype(np.int32)
+    y = np.arange(30, dtype=np.int32) % 2  # at odds with the network: far away the loss is high in every direction
     start = measures_loss(model, x, y)
     for kind in ("filter", "euclidean"):
         ways = landscape.directions(builder, weights, 3, kind, seed=1)
-        radii = measures.crossing_radii(builder, weights, ways, x, y, threshold=start + 0.05, precision=1e-6)
+        radii = measures.crossing_radii(builder, weights, ways, x, y, threshold=start + 0.2, precision=1e-6)
         for k in range(3):
             moved = [w[0] if d is None else w[0] + radii[0, k] * d[0, k] for w, d in zip(weights, ways, strict=True)]
             model.set_weights(moved)
-            assert measures_loss(model, x, y) == pytest.approx(start + 0.05, rel=1e-3)
+            assert measures_loss(model, x, y) == pytest.approx(start + 0.2, rel=1e-3)
 
 
 def measures_loss(model, x, y):
