@@ -14,7 +14,7 @@ LOG10 = np.log(10.0)
 
 
 def crossing_radii(
-    model, weights, directions, x, y, *, threshold=0.1, start=0.01, reach=100.0, growth=1.25, precision=1e-4
+    model, weights, directions, x, y, *, threshold=0.1, start=0.01, reach=100.0, growth=1.25, precision=0.01
 ):
     """Return the radius at which the mean loss first passes a threshold, along every direction of every network.
 
@@ -37,7 +37,8 @@ def crossing_radii(
     growth : float
         Of the radius from one look to the next, above 1; a barrier narrower than that may be stepped over.
     precision : float
-        Relative width of the bracket at which bisection ends, 1e-6 or more.
+        Relative width of the bracket at which bisection ends and a secant finishes, 1e-6 or more: radii are precise
+        to about its square.
 
     Returns
     -------

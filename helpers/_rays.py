@@ -76,39 +76,44 @@ def _crossing(recipe, width, rows, stacked, moving, task, example):
         def function(base, steps, x, y, search):
             threshold, start, growth, reach, precision = tf.unstack(search)
 
-            def outside(radius):
-                mean = at(base, steps, radius, x, y)["loss"] / rows
-                return tf.logical_not(mean <= threshold)  # NaN is outside
+            def excess(radius):  # above 0 outside; NaN is outside
+                mean = at(base, steps, radius, x, y)["loss"] / rows - threshold
+                return tf.where(tf.math.is_nan(mean), tf.constant(np.inf, search.dtype), mean)
 
-            def scan(radius, low, high):
-                found = tf.math.is_finite(high)
-                out = outside(tf.fill([width], radius))
-                high = tf.where(~found & out, radius, high)
-                low = tf.where(~found & ~out, radius, low)
-                return tf.where(radius < reach, tf.minimum(radius * growth, reach), reach * 2), low, high
+            # A bracket is (low, high, excess at low, excess at high); high is infinite until a point outside is met.
+            def scan(radius, low, high, below, above):
+                value = excess(tf.fill([width], radius))
+                searching = tf.math.is_inf(high)
+                out, inside = searching & (value > 0), searching & (value <= 0)
+                low, below = tf.where(inside, radius, low), tf.where(inside, value, below)
+                high, above = tf.where(out, radius, high), tf.where(out, value, above)
+                return tf.where(radius < reach, tf.minimum(radius * growth, reach), 2 * reach), low, high, below, above
 
-            def halve(low, high):
+            def halve(low, high, below, above):
                 middle = (low + high) / 2
-                out = outside(tf.where(tf.math.is_finite(high), middle, 0.0))
-                return tf.where(out, low, middle), tf.where(out, middle, high)
+                value = excess(middle)
+                out = value > 0
+                low, below = tf.where(out, low, middle), tf.where(out, below, value)
+                return low, tf.where(out, middle, high), below, tf.where(out, value, above)
 
-            # At radius 0 a network may lie outside already: then low is -1 and stays so.
-            start_out = outside(tf.zeros([width], search.dtype))
-            nothing = tf.fill([width], tf.constant(np.inf, search.dtype))
-            state = (start, tf.zeros([width], search.dtype), tf.where(start_out, tf.zeros_like(nothing), nothing))
-            _, low, high = tf.while_loop(
-                lambda radius, low, high: (radius <= reach) & tf.reduce_any(tf.math.is_inf(high)), scan, state
+            zero, nothing = (tf.fill([width], tf.constant(v, search.dtype)) for v in (0.0, np.inf))
+            first = excess(zero)
+            none = first > 0  # outside at radius 0 already
+            state = (start, zero, tf.where(none, zero, nothing), first, zero)
+            _, low, high, below, above = tf.while_loop(
+                lambda radius, low, high, *_: (radius <= reach) & tf.reduce_any(tf.math.is_inf(high)), scan, state
             )
             open_ended = tf.math.is_inf(high)
-            high = tf.where(open_ended, low, high)
-            low, high = tf.while_loop(
-                lambda low, high: tf.reduce_any(high - low > precision * high),
+            low, high, below, above = tf.while_loop(
+                lambda low, high, *_: tf.reduce_any(high - low > precision * high),
                 halve,
-                (low, high),
+                (low, tf.where(open_ended, low, high), below, above),
                 maximum_iterations=60,
             )
-            radius = tf.where(open_ended, nothing, (low + high) / 2)
-            return tf.where(start_out, tf.zeros_like(radius), radius)
+            # The loss is as good as straight within the bracket: a secant adds its digits for nothing.
+            share = tf.where(tf.math.is_finite(above), below / (below - above), 0.5)
+            radius = low + (high - low) * tf.where(low < high, share, 0.0)
+            return tf.where(none, zero, tf.where(open_ended, nothing, radius))
 
         return _programs.compiled(function, *example)
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from helpers import _inference, _initial, _rays, checks, seeds
+from helpers import _inference, _initial, _programs, _rays, checks, seeds
 from helpers.data import Dataset
 from helpers.members import Recipe
 
@@ -148,7 +148,8 @@ def directions(model, weights, count, kind="filter", *, seed=0, scale=None):
         np.empty((members, count, *spec.shape), recipe.dtype) if i in moving else None
         for i, spec in enumerate(recipe.weights)
     ]
-    for m in range(members):
+
+    def draw(m, advance, stop):
         generator = seeds.generator(seed, "directions", m)
         for i in moving:
             found[i][m] = generator.standard_normal((count, *recipe.weights[i].shape), dtype=np.float32)
@@ -163,6 +164,8 @@ def directions(model, weights, count, kind="filter", *, seed=0, scale=None):
             for i in moving:
                 length = np.sqrt(square).reshape(count, *[1] * len(recipe.weights[i].shape))
                 found[i][m] *= (1.0 if kind == "euclidean" else scale[i]) / length
+
+    _programs.run(draw, members)  # one thread per core
     return found
 
 

@@ -34,7 +34,7 @@ def test_radii_of_a_quadratic_loss():
     x, y, weights, design, loss = regression()
     ways = landscape.directions(linear(), weights, 50, "euclidean", seed=3)
     threshold = float(loss.max() + 0.7)
-    radii = measures.crossing_radii(linear(), weights, ways, x, y, threshold=threshold, precision=1e-6)
+    radii = measures.crossing_radii(linear(), weights, ways, x, y, threshold=threshold)
     steepness = np.einsum("mni,mki->mkn", design, flat(ways))
     exact = np.sqrt((threshold - loss)[:, None] / np.mean(steepness**2, axis=2))
     np.testing.assert_allclose(radii, exact, rtol=2e-4)
@@ -50,7 +50,7 @@ def test_radii_of_a_network_end_where_keras_says():
     start = measures_loss(model, x, y)
     for kind in ("filter", "euclidean"):
         ways = landscape.directions(builder, weights, 3, kind, seed=1)
-        radii = measures.crossing_radii(builder, weights, ways, x, y, threshold=start + 0.2, precision=1e-6)
+        radii = measures.crossing_radii(builder, weights, ways, x, y, threshold=start + 0.2)
         for k in range(3):
             moved = [w[0] if d is None else w[0] + radii[0, k] * d[0, k] for w, d in zip(weights, ways, strict=True)]
             model.set_weights(moved)
