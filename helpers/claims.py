@@ -265,7 +265,8 @@ class Ledger:
         """
         lines = []
         for record in self.records:
-            count = "" if record["n"] is None else f" n={record['n']}"
+            n, planned = record["n"], record["planned_n"]
+            count = "" if n is None else f" n={n}" if n <= planned else f" n>={planned}"  # n may depend on last bits
             lines.append(record["id"] + count + (f" {record['verdict']}" if record["clears"] else ""))
         return lines
 

@@ -502,7 +502,7 @@ def test_check_lines_hold_no_estimates(tmp_path):
     ledger.record(claim().id, spread(1.0))
     ledger.record("keras-post/close", spread(0.45))
     ledger.record_exact("flat-minima/exact", True, 3.25)
-    expected = [claim().id + " n=20 supported", "keras-post/close n=20", "flat-minima/exact supported"]
+    expected = [claim().id + " n>=10 supported", "keras-post/close n>=10", "flat-minima/exact supported"]
     assert ledger.check_lines() == expected
 
 
@@ -518,12 +518,12 @@ def test_settings_and_shares_count_for_clearness(tmp_path):
         ledger = ledger_with(tmp_path, claim(settings=rule))
         record = ledger.record(claim().id, {str(c): spread(c, 0.05) for c in centres})
         assert record["verdict"] == word
-        assert ledger.check_lines() == [claim().id + " n=20" + (f" {word}" if clear else "")]
+        assert ledger.check_lines() == [claim().id + " n>=10" + (f" {word}" if clear else "")]
     ledger = ledger_with(tmp_path, claim(share_at_least=0.6))
     values = np.ones(100)
     values[:20] = -0.1  # mean 0.78, share 0.80: [0.67, 0.88] clears 0.60 by less than half its width
     assert ledger.record(claim().id, values)["verdict"] == "supported"
-    assert ledger.check_lines() == [claim().id + " n=100"]
+    assert ledger.check_lines() == [claim().id + " n>=10"]  # more than planned: how many may differ between machines
 
 
 # showing ----------------------------------------------------------------------------------------------------------
