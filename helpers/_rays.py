@@ -1,6 +1,6 @@
 """Compiled programs that move stacked networks along rays in weight space, or look at gradients of their outputs.
 
-A ray is a network and a direction; all rays of all networks share the member axis of one program, chunk by chunk.
+A ray is a network and a direction; the rays of a network share the member axis of a program, chunk by chunk.
 """
 
 from __future__ import annotations
@@ -53,28 +53,31 @@ def check_directions(directions, recipe, members):
     return arrays, tuple(moving), rays
 
 
-def _sums(recipe, width, stacked, moving, scores):
-    """Return the function (base, steps, radius, x, y) -> {name: (width,) sum over rows} at base + radius * steps."""
+def _sums(recipe, width, moving, scores):
+    """Return the function (base, steps, radius, x, y) -> {name: (width,) sum over rows} at base + radius * steps.
+
+    ``base`` and x, y are those of ONE network, ``steps`` (width, ...) and ``radius`` (width,) of each ray.
+    """
     network = recipe.network()
 
     def at(base, steps, radius, x, y):
-        weights = list(base)
+        weights = [tf.broadcast_to(w[tf.newaxis], [width, *w.shape]) for w in base]
         for position, step in zip(moving, steps, strict=True):
             weights[position] += tf.reshape(radius, [width] + [1] * (step.shape.rank - 1)) * step
-        return _programs._sums(network, weights, x, y, width, stacked, scores)
+        return _programs._sums(network, weights, x, y, width, False, scores)
 
     return at
 
 
-def _crossing(recipe, width, rows, stacked, moving, task, example):
-    """Return the program (base, steps, x, y, search) -> (width,) first radius; search is (5,), see `crossing`."""
+def _crossing(recipe, width, rows, moving, task, example):
+    """Return the program (base, steps, x, y, start, search (4,)) -> (width,) first radius; see `crossing`."""
 
     def build():
         loss = _losses.resolve("auto", task, recipe.output_shape[0], recipe.dtype)[1]
-        at = _sums(recipe, width, stacked, moving, {"loss": loss})
+        at = _sums(recipe, width, moving, {"loss": loss})
 
-        def function(base, steps, x, y, search):
-            threshold, start, growth, reach, precision = tf.unstack(search)
+        def function(base, steps, x, y, start, search):
+            threshold, growth, reach, precision = tf.unstack(search)
 
             def excess(radius):  # above 0 outside; NaN is outside
                 mean = at(base, steps, radius, x, y)["loss"] / rows - threshold
@@ -82,18 +85,21 @@ def _crossing(recipe, width, rows, stacked, moving, task, example):
 
             # A bracket is (low, high, excess at low, excess at high); high is infinite until a point outside is met.
             def scan(radius, low, high, below, above):
-                value = excess(tf.fill([width], radius))
-                searching = tf.math.is_inf(high)
+                value = excess(radius)
+                searching = tf.math.is_inf(high) & (radius <= reach)
                 out, inside = searching & (value > 0), searching & (value <= 0)
                 low, below = tf.where(inside, radius, low), tf.where(inside, value, below)
                 high, above = tf.where(out, radius, high), tf.where(out, value, above)
                 return tf.where(radius < reach, tf.minimum(radius * growth, reach), 2 * reach), low, high, below, above
 
-            def halve(low, high, below, above):
+            def wide(low, high):
+                return high - low > precision * high
+
+            def halve(low, high, below, above):  # a bracket that is narrow enough stays, whatever its neighbours need
                 middle = (low + high) / 2
                 value = excess(middle)
-                out = value > 0
-                low, below = tf.where(out, low, middle), tf.where(out, below, value)
+                out, inside = wide(low, high) & (value > 0), wide(low, high) & (value <= 0)
+                low, below = tf.where(inside, middle, low), tf.where(inside, value, below)
                 return low, tf.where(out, middle, high), below, tf.where(out, value, above)
 
             zero, nothing = (tf.fill([width], tf.constant(v, search.dtype)) for v in (0.0, np.inf))
@@ -101,11 +107,11 @@ def _crossing(recipe, width, rows, stacked, moving, task, example):
             none = first > 0  # outside at radius 0 already
             state = (start, zero, tf.where(none, zero, nothing), first, zero)
             _, low, high, below, above = tf.while_loop(
-                lambda radius, low, high, *_: (radius <= reach) & tf.reduce_any(tf.math.is_inf(high)), scan, state
+                lambda radius, low, high, *_: tf.reduce_any((radius <= reach) & tf.math.is_inf(high)), scan, state
             )
             open_ended = tf.math.is_inf(high)
             low, high, below, above = tf.while_loop(
-                lambda low, high, *_: tf.reduce_any(high - low > precision * high),
+                lambda low, high, *_: tf.reduce_any(wide(low, high)),
                 halve,
                 (low, tf.where(open_ended, low, high), below, above),
                 maximum_iterations=60,
@@ -117,75 +123,98 @@ def _crossing(recipe, width, rows, stacked, moving, task, example):
 
         return _programs.compiled(function, *example)
 
-    key = ("crossing", recipe.key, recipe.dtype, width, rows, stacked, moving, task)
+    key = ("crossing", recipe.key, recipe.dtype, width, rows, moving, task)
     return _programs.cached(key, build)
 
 
-def _along(recipe, width, rows, stacked, moving, task, example):
-    """Return the program (base, steps, x, y, radius (width,)) -> {metric: (width,) mean}."""
+def _along(recipe, width, rows, moving, task, example):
+    """Return the program (base, steps, x, y, radii (R,)) -> {metric: (R, width) mean}."""
 
     def build():
-        at = _sums(recipe, width, stacked, moving, _losses.metrics(task, recipe.output_shape[0]))
+        scores = _losses.metrics(task, recipe.output_shape[0])
+        at = _sums(recipe, width, moving, scores)
 
-        def function(base, steps, x, y, radius):
-            return {name: total / rows for name, total in at(base, steps, radius, x, y).items()}
+        def function(base, steps, x, y, radii):
+            def look(r, found):
+                totals = at(base, steps, tf.fill([width], radii[r]), x, y)
+                return r + 1, {
+                    name: tf.tensor_scatter_nd_update(found[name], [[r]], [total / rows])
+                    for name, total in totals.items()
+                }
+
+            looks = radii.shape[0]
+            blank = {name: tf.zeros([looks, width], recipe.dtype) for name in scores}
+            return tf.while_loop(lambda r, _: r < looks, look, (tf.constant(0), blank))[1]
 
         return _programs.compiled(function, *example)
 
-    return _programs.cached(("along", recipe.key, recipe.dtype, width, rows, stacked, moving, task), build)
+    key = ("along", recipe.key, recipe.dtype, width, rows, moving, task, example[-1].shape[0])
+    return _programs.cached(key, build)
 
 
-def _each_chunk(recipe, weights, directions, moving, rays, x, y, stacked, work):
-    """Call ``work(slice of rays, width, tensors)`` for every chunk of the M * K rays, on one thread per core."""
-    members = len(weights[0])
+def _most(recipe, rows):
+    """Return the most rays of one call: without gradients a ray needs its weights, its step and one layer's outputs."""
+    widest = max(int(np.prod(layer.output.shape[1:])) for layer in recipe.layers)
+    each = np.dtype(recipe.dtype).itemsize * (2 * recipe.size + rows * widest)
+    return int(np.clip(_programs.CHUNK_BYTES // each, 1, 16))
+
+
+def _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work):
+    """Call ``work(network, chunks, width, rows)`` for every network, on one thread per core.
+
+    ``chunks`` gives (place, tensors) one after the other: a slice of the directions, and the arguments base, steps, x
+    and y. The last reaches back into the one before, so that all have one width.
+    """
     rows = x.shape[1] if stacked else x.shape[0]
-    width = _programs.chunk_width(recipe, min(rows, _programs.BLOCK_ROWS))
-    groups = _programs.chunks(members * rays, width)
-    flat = {i: directions[i].reshape(members * rays, *directions[i].shape[2:]) for i in moving}
+    parts = -(-rays // _most(recipe, min(rows, _programs.BLOCK_ROWS)))
+    width = -(-rays // parts)
     shared = None if stacked else (tf.constant(x), tf.constant(y))
 
-    def task(index, advance, stop):
-        chosen = groups[index]
-        owner = chosen // rays
-        base = [tf.constant(w[owner]) for w in weights]
-        steps = [tf.constant(flat[i][chosen]) for i in moving]
-        data = (tf.constant(x[owner]), tf.constant(y[owner])) if stacked else shared
-        kept = min(width, members * rays - index * width)
-        work(slice(index * width, index * width + kept), kept, (base, steps, *data), width, rows)
+    def chunks(m):
+        base, data = [tf.constant(w[m]) for w in weights], shared or (tf.constant(x[m]), tf.constant(y[m]))
+        for part in range(parts):
+            begin = min(part * width, rays - width)
+            place = slice(begin, begin + width)
+            yield place, (base, [tf.constant(directions[i][m, place]) for i in moving], *data)
 
-    _programs.run(task, len(groups))
+    _programs.run(lambda m, advance, stop: work(m, chunks(m), width, rows), len(weights[0]))
 
 
-def crossing(recipe, weights, directions, moving, rays, x, y, stacked, task, search):
+def crossing(recipe, weights, directions, moving, rays, x, y, stacked, task, start, pilot, search):
     """Return the first radius (M, K) at which the mean loss passes ``search[0]``; inf where it does not.
 
-    ``search``: threshold, first radius, growth of the scan, last radius, relative width at which bisection ends.
+    With ``pilot`` only the first chunk of a network starts at ``start``. ``search``: threshold, growth of the scan,
+    last radius, relative width at which bisection ends.
     """
-    radii = np.empty(len(weights[0]) * rays)
-    limits = tf.constant(search, recipe.dtype)
+    radii, limits = np.empty((len(weights[0]), rays)), tf.constant(search, recipe.dtype)
 
-    def work(place, kept, tensors, width, rows):
-        program = _crossing(recipe, width, rows, stacked, moving, task, (*tensors, limits))
-        radii[place] = program(*tensors, limits).numpy()[:kept]
+    def work(m, chunks, width, rows):
+        first = start
+        for place, tensors in chunks:
+            arguments = (*tensors, tf.fill([width], tf.constant(first, recipe.dtype)), limits)
+            radii[m, place] = _crossing(recipe, width, rows, moving, task, arguments)(*arguments).numpy()
+            smallest = radii[m, :width].min()
+            if pilot and np.isfinite(smallest):
+                first = max(start, 0.7 * smallest)
 
-    _each_chunk(recipe, weights, directions, moving, rays, x, y, stacked, work)
-    return radii.reshape(-1, rays)
+    _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work)
+    return radii
 
 
 def along(recipe, weights, directions, moving, rays, x, y, stacked, task, radii):
     """Return {metric: (M, K, R)} at base + radius * direction for every radius of ``radii`` (R,)."""
     names = tuple(_losses.metrics(task, recipe.output_shape[0]))
-    found = {name: np.empty((len(weights[0]) * rays, len(radii)), np.float32) for name in names}
+    found = {name: np.empty((len(weights[0]), rays, len(radii)), np.float32) for name in names}
+    radii = tf.constant(radii, recipe.dtype)
 
-    def work(place, kept, tensors, width, rows):
-        for r, radius in enumerate(radii):
-            at = tf.fill([width], tf.constant(radius, recipe.dtype))
-            program = _along(recipe, width, rows, stacked, moving, task, (*tensors, at))
-            for name, mean in program(*tensors, at).items():
-                found[name][place, r] = mean.numpy()[:kept]
+    def work(m, chunks, width, rows):
+        for place, tensors in chunks:
+            arguments = (*tensors, radii)
+            for name, means in _along(recipe, width, rows, moving, task, arguments)(*arguments).items():
+                found[name][m, place] = means.numpy().T
 
-    _each_chunk(recipe, weights, directions, moving, rays, x, y, stacked, work)
-    return {name: values.reshape(-1, rays, len(radii)) for name, values in found.items()}
+    _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work)
+    return found
 
 
 def input_jacobian(recipe, weights, x):

@@ -87,6 +87,32 @@ def test_radii_do_not_depend_on_the_neighbours():
     np.testing.assert_array_equal(every[:2], some)
 
 
+def test_a_pilot_changes_how_long_radii_take_and_not_what_they_are():
+    x, y, weights, _, loss = regression(members=3)
+    ways = landscape.directions(linear(), weights, 40, "euclidean", seed=5)
+    options = {"threshold": float(loss.max() + 1), "start": 1e-4}
+    whole = measures.crossing_radii(linear(), weights, ways, x, y, **options)
+    found = measures.crossing_radii(linear(), weights, ways, x, y, pilot=True, **options)
+    np.testing.assert_allclose(found, whole, rtol=5e-4)
+    above = measures.crossing_radii(linear(), weights, ways, x, y, pilot=True, threshold=float(loss.max() / 2))
+    assert (above[loss.argmax()] == 0).all()  # outside its basin, with a pilot too
+
+
+def test_a_narrow_bracket_waits_unchanged_for_a_wide_one():
+    x, y, weights, _, loss = regression(members=2)
+    ways = landscape.directions(linear(), weights, 2, "euclidean")
+    long = np.array([1, 1e-3], np.float32)  # the first look is far outside along the first one's directions
+    ways = [d * long.reshape(2, *[1] * (d.ndim - 1)) for d in ways]
+    options = {"threshold": float(loss.max() + 1), "start": 100.0, "reach": 1e5}
+
+    def radii(which):
+        some = [w[which] for w in weights], [d[which] for d in ways], x[which], y[which]
+        return measures.crossing_radii(linear(), *some, **options)
+
+    both = radii(slice(2))
+    np.testing.assert_array_equal(both, np.concatenate([radii(slice(1)), radii(slice(1, 2))]))
+
+
 @pytest.mark.parametrize(("n", "volume"), [(1, 2), (2, np.pi), (3, 4 * np.pi / 3)])
 def test_unit_balls(n, volume):
     assert measures.log10_ball(n) == pytest.approx(np.log10(volume))
