@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import re
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -55,10 +56,16 @@ class Band:
     high: float = math.inf
 
     def __post_init__(self):
-        ordered = not math.isnan(self.low) and not math.isnan(self.high) and self.low < self.high
-        if not ordered or (self.low, self.high) == (-math.inf, math.inf):
+        ends = self.low, self.high
+        for name, end in zip(("low", "high"), ends, strict=True):
+            if isinstance(end, bool) or not isinstance(end, numbers.Real):
+                raise TypeError(checks.message(name, "a number, infinite where the region is open", end))
+        if not self.low < self.high or ends == (-math.inf, math.inf):
             text = "a region with low < high and at least one finite end"
-            raise ValueError(checks.message("low, high", text, (self.low, self.high)))
+            raise ValueError(checks.message("low, high", text, ends))
+        for name, end in zip(("low", "high"), ends, strict=True):
+            if abs(end) != math.inf:
+                checks.real(name, end)
 
 
 class Verdict(NamedTuple):
@@ -212,14 +219,23 @@ def verdict(interval, region, smallest_effect=None, ratio=False):
     ``high < d`` and then "reversed" (``high < -d``), "too small to matter" (``-d <= low``) or "absent or reversed";
     otherwise inconclusive, with "right sign, size open" where ``low > 0``.
     """
-    low, high = float(interval.low), float(interval.high)
+    try:
+        low, high = float(interval.low), float(interval.high)
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise TypeError(checks.message("interval", "a stats.Interval, or like one", interval)) from error
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(checks.message("interval", "finite with low <= high", (low, high)))
+    if not isinstance(region, (Band, Direction)):
+        raise TypeError(checks.message("region", "a Direction or a Band", region))
+    ratio = checks.flag("ratio", ratio)
     if isinstance(region, Band):
         if region.low <= low and high <= region.high:
             return Verdict("supported")
         return Verdict("contradicted" if high < region.low or low > region.high else "inconclusive")
-    d = abs(math.log(smallest_effect)) if ratio else float(smallest_effect)
+    d = checks.real("smallest_effect", smallest_effect, 0.0, low_open=True)
+    if ratio and low <= 0:
+        raise ValueError(checks.message("interval", "positive for a ratio", (low, high)))
+    d = abs(math.log(d)) if ratio else d
     if ratio:
         low, high = math.log(low), math.log(high)
     if region.asserts == "less":

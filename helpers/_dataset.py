@@ -135,7 +135,7 @@ class Dataset:
         if self.task == "binary":
             classes = checks.integer("num_classes", 2 if classes is None else classes, 2, 2)
         elif classes is not None:
-            classes = checks.integer("num_classes", classes, 2)
+            classes = checks.count("num_classes", classes, 2)
         high = np.iinfo(np.int32).max if classes is None else classes - 1
         for part in PARTS:
             key, y = f"y_{part}", getattr(self, f"y_{part}")
@@ -194,6 +194,8 @@ class Dataset:
         TypeError, ValueError
             If one is no data set or differs from the first; the message names which and how.
         """
+        if not np.iterable(datasets):
+            raise TypeError(checks.message("datasets", "a sequence of at least one Dataset", datasets))
         datasets = list(datasets)
         if not datasets:
             raise ValueError(checks.message("datasets", "a sequence of at least one Dataset", datasets))

@@ -14,14 +14,19 @@ TRIVIAL = (
     "predictor's value in its place and mark it True in `diverged` (or `baseline_diverged`), bool of shape (n,)."
 )
 
+LARGEST = 1e100  # of a value: its square still fits into a float
+
 
 def _mask(name, value, n):
     if value is None:
         return np.zeros(n, bool)
-    mask = np.asarray(value)
+    text = f"Argument `{name}` must be bool of shape ({n},). Received:"
+    try:
+        mask = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{text} rows of unequal lengths.") from error
     if mask.dtype != bool or mask.shape != (n,):
-        text = f"Argument `{name}` must be bool of shape ({n},)."
-        raise ValueError(f"{text} Received: {mask.dtype} of shape {mask.shape}.")
+        raise ValueError(f"{text} {mask.dtype} of shape {mask.shape}.")
     return mask
 
 
@@ -32,7 +37,7 @@ def _estimate(statistic, a, b):
     if statistic == "ratio":
         if np.min(a) <= 0 or (b is not None and np.min(b) <= 0):
             return None
-        return float(np.exp(np.mean(np.log(a) - (0.0 if b is None else np.log(b)))))
+        return float(np.exp(np.clip(np.mean(np.log(a) - (0.0 if b is None else np.log(b))), -700, 700)))
     return float(np.mean(a) - (0.0 if b is None else np.mean(b)))
 
 
@@ -56,21 +61,22 @@ def _one_run_agrees(claim, a, b):
         return share if any(low <= value <= high for value, _ in outcomes) else None
     if claim.statistic == "proportion" and not (low <= 0 <= high or low <= 1 <= high):
         return None  # a band such as [0.4, 0.6] holds neither outcome of one run
-    with np.errstate(divide="ignore", invalid="ignore"):  # single runs of an averaged ratio may be zero
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # single runs of an averaged ratio may be zero
         single = a if b is None else a / b if claim.statistic == "ratio" else a - b
     return float(np.mean((low <= single) & (single <= high)))
 
 
 def measure(claim, level, values, baseline, groups, diverged, baseline_diverged):
     """Return the fields of a record that come from the data of one setting, and its Interval."""
-    a = checks.array("values", values, shape=(None,), remedy=TRIVIAL)
+    bounds = {"low": -LARGEST, "high": LARGEST, "remedy": TRIVIAL}
+    a = checks.array("values", values, shape=(None,), **bounds)
     arms = claim.statistic == "proportion_difference"
     if (claim.statistic == "proportion" and baseline is not None) or (arms and baseline is None):
         text = "a difference of proportions needs" if arms else "a proportion takes no"
         raise ValueError(f"Claim {claim.id}: {text} `baseline`.")
     b = None
     if baseline is not None:
-        b = checks.array("baseline", baseline, shape=(None,) if arms else a.shape, remedy=TRIVIAL)
+        b = checks.array("baseline", baseline, shape=(None,) if arms else a.shape, **bounds)
     elif baseline_diverged is not None:
         raise ValueError("Argument `baseline_diverged` must come with `baseline`. Received: baseline=None.")
     if claim.statistic.startswith("proportion"):
@@ -80,13 +86,16 @@ def measure(claim, level, values, baseline, groups, diverged, baseline_diverged)
         for name, arm in (("values", a), ("baseline", b)):
             if arm is not None and not np.all((arm == 0) | (arm == 1)):
                 raise ValueError(checks.message(name, "0 or 1 (or bool) for a proportion", arm))
+    for name, arm in (("values", a), ("baseline", b)):
+        if arm is not None and not len(arm):
+            raise ValueError(f"Argument `{name}` must hold one value or more. Received: none.")
     lost = _mask("diverged", diverged, len(a))
     lost_b = _mask("baseline_diverged", baseline_diverged, 0 if b is None else len(b))
     keep = ~lost if arms or b is None else ~(lost | lost_b)
     kept = [a[keep], None if b is None else b[~lost_b] if arms else b[keep]]
     single = (a, b)
     if groups is not None:
-        labels = np.asarray(groups)
+        labels = stats.labels(groups, a.shape)
         a, b = (None if arm is None else stats.average_units(arm, labels) for arm in (a, b))
         kept = [None if arm is None else stats.average_units(arm, labels[keep]) for arm in kept]
     found = _interval(claim.statistic, a, b, level)
@@ -107,7 +116,8 @@ def measure(claim, level, values, baseline, groups, diverged, baseline_diverged)
         "share_ci_high": None,
     }
     if isinstance(claim.region, Direction) and not arms:
-        effect = (a if b is None else a / b) - 1 if claim.statistic == "ratio" else a if b is None else a - b
+        with np.errstate(over="ignore"):
+            effect = (a if b is None else a / b) - 1 if claim.statistic == "ratio" else a if b is None else a - b
         signed = effect if claim.region.asserts == "greater" else -effect
         share = stats.proportion_interval(int(np.sum(signed > 0)), len(signed), level)
         fields |= {"share_with_sign": share.estimate, "share_ci_low": share.low, "share_ci_high": share.high}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from helpers import checks
-from helpers._tensorflow import keras, tf
+from helpers._tensorflow import XLA, keras, tf
 
 _ALIASES = {
     "mean_squared_error": "mse",
@@ -113,18 +113,31 @@ def resolve(loss, task, outputs, dtype="float32"):
 
 
 def _try(loss, task, outputs, dtype):
-    """Call a loss function once: (M, B, 1) against (M, B) broadcasts to (M, B, B) unless somebody looks."""
+    """Call a loss function, traced as in the program: (M, B, 1) against (M, B) broadcasts to (M, B, B) silently."""
     rng = np.random.default_rng(0)
-    logits = rng.normal(size=(2, 3, outputs)).astype(dtype)
-    labels = rng.integers(0, 2, (2, 3)).astype(np.int32)
-    y = rng.normal(size=(2, 3, outputs)).astype(dtype) if task == "regression" else labels
-    whole, first = (np.asarray(loss(tf.constant(y[:m]), tf.constant(logits[:m]))) for m in (2, 1))
-    if whole.shape != (2, 3):
-        raise ValueError(
-            f"Argument `loss` must return one value per example, shape (M, B). Received: {whole.shape} for targets "
-            f"{y.shape} and logits {logits.shape}."
-        )
-    if first.shape != (1, 3) or not np.allclose(first[0], whole[0], rtol=1e-5, atol=1e-6, equal_nan=True):
+    logits = rng.normal(size=(2, 4, outputs)).astype(dtype)
+    labels = rng.integers(0, 2, (2, 4)).astype(np.int32)
+    y = rng.normal(size=(2, 4, outputs)).astype(dtype) if task == "regression" else labels
+    found = []
+    for m, b in ((2, 3), (1, 3), (2, 4)):
+        inputs = tf.constant(y[:m, :b]), tf.constant(logits[:m, :b])
+        try:
+            once = XLA and not found  # compiling takes longer than tracing
+            traced = tf.function(lambda y, logits: loss(y, logits), jit_compile=once, autograph=False)
+            found.append(np.asarray(traced.get_concrete_function(*inputs)(*inputs)))
+        except Exception as error:
+            expected = "a function of targets (M, B[, outputs]) and logits (M, B, outputs) that TensorFlow can compile"
+            remedy = f"Calling it raised {type(error).__name__}: {str(error)[:200]}"
+            raise ValueError(checks.message("loss", expected, loss, remedy)) from error
+        if found[-1].shape != (m, b):
+            raise ValueError(
+                f"Argument `loss` must return one value per example, shape (M, B). Received: {found[-1].shape} for "
+                f"targets {y[:m, :b].shape} and logits {logits[:m, :b].shape}."
+            )
+        if found[-1].dtype != dtype:
+            raise ValueError(f"Argument `loss` must return {dtype}, as the model does. Received: {found[-1].dtype}.")
+    whole, first, _ = found
+    if not np.allclose(first[0], whole[0], rtol=1e-5, atol=1e-6, equal_nan=True):
         raise ValueError("Argument `loss` must treat members by themselves: member 0's losses changed with member 1's.")
 
 

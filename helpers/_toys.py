@@ -7,6 +7,12 @@ import numpy as np
 from helpers import checks, seeds
 from helpers._dataset import Dataset
 
+LARGEST = 1e15  # of every length in a toy: products of two, with noise, still fit into float32
+
+
+def _length(name, value, low=-LARGEST, low_open=False):
+    return checks.real(name, value, low, LARGEST, low_open)
+
 
 def line(n=100, slope=0.7, intercept=3.0, noise=2.0, x="uniform", seed=0, *, low=0.0, high=20.0):
     """Draw noisy points on a straight line, ``y = intercept + slope * x + noise * z`` with z from N(0, 1).
@@ -39,10 +45,9 @@ def line(n=100, slope=0.7, intercept=3.0, noise=2.0, x="uniform", seed=0, *, low
     The defaults are those of the overfitting post; the Keras post is
     ``split(line(slope=2, intercept=1, x="grid", high=10), val=0.2)``.
     """
-    n = checks.integer("n", n)
-    slope, intercept = checks.real("slope", slope), checks.real("intercept", intercept)
-    noise = checks.real("noise", noise, low=0)
-    low, high = checks.real("low", low), checks.real("high", high)
+    n = checks.count("n", n)
+    slope, intercept, noise = _length("slope", slope), _length("intercept", intercept), _length("noise", noise, 0)
+    low, high = _length("low", low), _length("high", high)
     if high <= low:
         raise ValueError(checks.message("high", f"above low={low:g}", high))
     if isinstance(x, str):
@@ -50,7 +55,7 @@ def line(n=100, slope=0.7, intercept=3.0, noise=2.0, x="uniform", seed=0, *, low
         at = seeds.generator(seed, "data", "line", "x").uniform(low, high, n) if x == "uniform" else None
         at = np.linspace(low, high, n) if at is None else at
     else:
-        at = checks.array("x", x, shape=(n,), remedy="Set n to the number of values.")
+        at = checks.array("x", x, (n,), low=-LARGEST, high=LARGEST, remedy="Set n to the number of values.")
         low, high = at.min(), at.max()
     z = seeds.generator(seed, "data", "line", "noise").standard_normal(n)
     grid = low + (high - low) * (np.arange(1000) + 0.5) / 1000
@@ -66,7 +71,7 @@ def line(n=100, slope=0.7, intercept=3.0, noise=2.0, x="uniform", seed=0, *, low
 
 def _toy(name, draw, n, n_test, seed, train=None):
     """Return a binary data set of ``n`` and ``n_test`` draws: ``draw(n, generator)``, with options for training."""
-    n, n_test = checks.integer("n", n, 2), checks.integer("n_test", n_test, 2)
+    n, n_test = checks.count("n", n, 2), checks.count("n_test", n_test, 2)
     x_train, y_train = draw(n, seeds.generator(seed, "data", name, "train"), **(train or {}))
     x_test, y_test = draw(n_test, seeds.generator(seed, "data", name, "test"))
     return Dataset(x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, task="binary", name=name)
@@ -89,7 +94,7 @@ def xor(n=200, spread=0.25, seed=0, *, n_test=1000):
     Dataset
         Binary, x (n, 2).
     """
-    spread = checks.real("spread", spread, low=0)
+    spread = _length("spread", spread, 0)
     centres = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])  # neighbours differ in label, so any n is balanced
 
     def draw(n, generator):
@@ -132,8 +137,8 @@ def spirals(n=400, turns=1.5, noise=0.0, seed=0, *, radius=1.0, kind="archimedea
     ``spirals(400, 5 / 3, 0.5, radius=15.7)``, the minefield
     ``spirals(400, 1.5, radius=15.35, kind="fermat", even=True)``.
     """
-    turns, noise = checks.real("turns", turns, low=0, low_open=True), checks.real("noise", noise, low=0)
-    radius = checks.real("radius", radius, low=0, low_open=True)
+    turns, radius = _length("turns", turns, 0, low_open=True), _length("radius", radius, 0, low_open=True)
+    noise = _length("noise", noise, 0)
     power = 1 if checks.one_of("kind", kind, ("archimedean", "fermat")) == "archimedean" else 2
 
     checks.flag("even", even)
@@ -177,9 +182,9 @@ def circles(inner=40, outer=80, close=10, seed=0, *, radii=(0.4, 0.95, 0.401), n
     -----
     Counts and radii as in the concentric circles of [huang2019]_.
     """
-    inner, outer = checks.integer("inner", inner), checks.integer("outer", outer)
+    inner, outer, n_test = (checks.count(*pair) for pair in (("inner", inner), ("outer", outer), ("n_test", n_test)))
     close = checks.integer("close", close, 0, inner)
-    radii = checks.array("radii", radii, shape=(3,), low=0)
+    radii = checks.array("radii", radii, shape=(3,), low=0, high=LARGEST)
     turn = seeds.generator(seed, "data", "circles", "train").random(2)
     part = np.concatenate(
         [
@@ -190,7 +195,7 @@ def circles(inner=40, outer=80, close=10, seed=0, *, radii=(0.4, 0.95, 0.401), n
     )
     ring = np.repeat([0, 1, 2], [inner, outer, close])
     generator = seeds.generator(seed, "data", "circles", "test")
-    test_ring = generator.choice(ring, checks.integer("n_test", n_test))
+    test_ring = generator.choice(ring, n_test)
     test_part = generator.random(n_test)
 
     def place(ring, part):

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+MOST = 2**31 - 1  # what the 32-bit counters of the compiled programs hold
+
 
 def message(name, expected, received, remedy=""):
     """Build the one sentence shape that all errors share.
@@ -32,7 +34,10 @@ def message(name, expected, received, remedy=""):
     str
         The message.
     """
-    shown = repr(received)
+    try:
+        shown = repr(received)
+    except Exception:  # an object whose repr fails, a whole number of more digits than Python writes
+        shown = f"<{type(received).__name__}>"
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
     return f"Argument `{name}` must be {expected}. Received: {name}={shown}." + (f" {remedy}" if remedy else "")
 
@@ -47,17 +52,29 @@ def integer(name, value, low=1, high=None, remedy=""):
     return int(value)
 
 
+def count(name, value, low=1):
+    """Return ``value`` as an int of at least ``low`` that a 32-bit counter holds: sizes, epochs, labels."""
+    value = integer(name, value, low)
+    if value > MOST:
+        raise ValueError(message(name, f"an integer of at most {MOST:,}", value))
+    return value
+
+
 def real(name, value, low=-np.inf, high=np.inf, low_open=False, high_open=False, remedy=""):
     """Return ``value`` as a finite float between the bounds; an open bound is itself refused."""
     left, right = "(" if low_open or low == -np.inf else "[", ")" if high_open or high == np.inf else "]"
     expected = f"a finite number in {left}{low:g}, {high:g}{right}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(message(name, expected, value, remedy))
-    below = value <= low if low_open else value < low
-    above = value >= high if high_open else value > high
-    if not np.isfinite(value) or below or above:
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number or fraction beyond the range of floats
+        number = np.inf
+    below = number <= low if low_open else number < low
+    above = number >= high if high_open else number > high
+    if not np.isfinite(number) or below or above:
         raise ValueError(message(name, expected, value, remedy))
-    return float(value)
+    return number
 
 
 def flag(name, value):
@@ -101,37 +118,55 @@ def array(name, value, shape=None, dtype=np.float64, finite=True, low=-np.inf, h
         found = np.asarray(value)
         if found.dtype.kind not in "biuf":
             raise ValueError("ragged, complex or not numeric")
-        result = found.astype(dtype, copy=False)
     except (TypeError, ValueError) as error:
         raise TypeError(message(name, "a numeric array", value, remedy)) from error
+    remedy = f" {remedy}" if remedy else ""
     if shape is not None:
-        fits = result.ndim == len(shape) and all(
-            want is None or want == have for want, have in zip(shape, result.shape, strict=True)
+        fits = found.ndim == len(shape) and all(
+            want is None or want == have for want, have in zip(shape, found.shape, strict=True)
         )
         if not fits:
             wanted = (
                 "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
             )
-            text = f"Argument `{name}` must have shape {wanted}. Received: shape {result.shape}."
-            raise ValueError(text + (f" {remedy}" if remedy else ""))
-    if np.issubdtype(np.dtype(dtype), np.integer) and found.dtype.kind == "f" and np.any(found != np.round(found)):
-        raise ValueError(message(name, "whole numbers", value, remedy))
-    if finite and result.dtype.kind == "f" and not np.all(np.isfinite(result)):
-        bad = int(np.sum(~np.isfinite(result)))
-        text = f"Argument `{name}` must be finite. Received: {bad} of {result.size} values NaN or infinite."
-        raise ValueError(text + (f" {remedy}" if remedy else ""))
-    if result.size and (np.min(result) < low or np.max(result) > high):
-        span = f"values in [{np.min(result):g}, {np.max(result):g}]"
-        text = f"Argument `{name}` must lie in [{low:g}, {high:g}]. Received: {span}."
-        raise ValueError(text + (f" {remedy}" if remedy else ""))
+            raise ValueError(f"Argument `{name}` must have shape {wanted}. Received: shape {found.shape}.{remedy}")
+    dtype, floating = np.dtype(dtype), found.dtype.kind == "f"
+    if floating and (finite or dtype.kind in "iu") and not np.all(np.isfinite(found)):
+        bad = f"{np.sum(~np.isfinite(found))} of {found.size} values NaN or infinite"
+        raise ValueError(f"Argument `{name}` must be finite. Received: {bad}.{remedy}")
+    if floating and dtype.kind in "iu" and np.any(found != np.round(found)):
+        raise ValueError(message(name, "whole numbers", value) + remedy)
+    if dtype.kind in "iu":  # seen before the cast, which would wrap around
+        low, high = max(low, np.iinfo(dtype).min), min(high, np.iinfo(dtype).max)
+    least, most = (found.min().item(), found.max().item()) if found.size else (low, high)
+    if least < low or most > high:
+        span = f"values in [{float(least):g}, {float(most):g}]"
+        raise ValueError(f"Argument `{name}` must lie in [{low:g}, {high:g}]. Received: {span}.{remedy}")
+    with np.errstate(over="ignore"):
+        result = found.astype(dtype, copy=False)
+    if dtype.kind == "f" and found.dtype != dtype and np.any(np.isinf(result) & np.isfinite(found)):
+        largest = np.max(np.abs(found), where=np.isfinite(found), initial=0)
+        raise ValueError(f"Argument `{name}` must fit into {dtype}. Received: values up to {largest:g}.{remedy}")
     return result
+
+
+def ndim(value):
+    """Return the number of axes of ``value``, as NumPy does, but 1 for nested sequences of unequal lengths."""
+    try:
+        return np.ndim(value)
+    except ValueError:
+        return 1
 
 
 def folder(name, value):
     """Return ``value`` as a Path if it can name a folder (a file of that name is refused)."""
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(message(name, "a path", value))
-    path = Path(value)
-    if path.exists() and not path.is_dir():
+    try:
+        path = Path(value)
+        blocked = "\0" in str(path) or (path.exists() and not path.is_dir())
+    except (TypeError, OSError) as error:  # bytes inside, too long, not allowed to look
+        raise ValueError(message(name, "the path of a folder", value, f"The system says: {error}.")) from error
+    if blocked:
         raise ValueError(message(name, "a folder", str(path), "A file of that name is in the way."))
     return path

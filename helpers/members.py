@@ -200,10 +200,15 @@ class Recipe:
 
 def _resolve(model):
     """Return the Keras model itself: a builder is called; anything else is checked."""
-    if not isinstance(model, keras.Model) and callable(model):
+    if not isinstance(model, keras.layers.Layer) and callable(model):
+        try:
+            parameters = inspect.signature(model).parameters.values()
+        except (TypeError, ValueError) as error:  # int, a Keras layer, ...: nothing that builds a model
+            expected = "a Keras model or a function of no arguments that returns one"
+            raise TypeError(checks.message("model", expected, model)) from error
         required = [
             p.name
-            for p in inspect.signature(model).parameters.values()
+            for p in parameters
             if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         ]
         if required:
@@ -231,7 +236,8 @@ def _resolve(model):
                 f"Argument `model` overrides {method}, which fit_many would ignore. Use plain Keras for it."
             )
     if not model.built or (isinstance(model, keras.Sequential) and not model.inputs):
-        raise ValueError("Argument `model` has no input shape yet. Start it with keras.Input(shape).")
+        text = "Argument `model` must have an input shape. Received: a model that has none yet."
+        raise ValueError(f"{text} Start it with keras.Input(shape).")
     if not isinstance(model, keras.Sequential) and len(model.inputs) == len(model.outputs) == 1:
         if isinstance(model.input, (list, tuple, dict)) or isinstance(model.output, (list, tuple, dict)):
             raise ValueError("Argument `model` must be built as keras.Model(inputs, outputs), without lists or dicts.")

@@ -5,10 +5,13 @@ A builder's model is a *recipe* for `helpers.fit_many`, and just as well a model
 
 from __future__ import annotations
 
+import math
+
 from helpers import checks
 from helpers._tensorflow import keras
 
 _LAYERS = keras.layers
+_LARGEST = 3.4e38  # what Keras makes of a penalty is a float32
 
 
 def _shape(input_shape):
@@ -16,19 +19,43 @@ def _shape(input_shape):
     dims = (input_shape,) if not isinstance(input_shape, (tuple, list)) else tuple(input_shape)
     if not dims:
         raise ValueError(checks.message("input_shape", "an int or a tuple of one or more ints", input_shape))
-    return tuple(checks.integer("input_shape", d, remedy="Leave the batch axis out.") for d in dims)
+    for dim in dims:
+        checks.integer("input_shape", dim, remedy="Leave the batch axis out.")
+    return tuple(checks.count("input_shape", dim) for dim in dims)
 
 
 def _widths(name, widths, empty=False):
     """Return the layer widths as a tuple of positive ints."""
     if not isinstance(widths, (tuple, list)) or (not widths and not empty):
         raise TypeError(checks.message(name, "a tuple of ints, one per layer, such as (64, 64)", widths))
-    return tuple(checks.integer(name, w) for w in widths)
+    return tuple(checks.count(name, w) for w in widths)
+
+
+def _check_activation(activation, shape):
+    """Refuse an activation that Keras does not know, or that does not keep the ``shape`` of what it is given."""
+    remedy = ""
+    try:
+        function = keras.activations.get(activation)
+        kept = isinstance(function, _LAYERS.Layer) or tuple(function(keras.ops.zeros(shape)).shape) == shape
+    except Exception as error:
+        kept, remedy = False, f"Calling it raised {type(error).__name__}: {str(error)[:200]}"
+    if not kept:
+        expected = "a Keras activation, or a function that keeps the shape of its input"
+        raise ValueError(checks.message("activation", expected, activation, remedy))
+
+
+def _weighted(kind, *sizes, initializer, **options):
+    """Return a layer with a kernel; Keras reads ``initializer`` once, since that draws from Python's generator."""
+    try:
+        return kind(*sizes, kernel_initializer=initializer, **options)
+    except (TypeError, ValueError) as error:
+        text = "the name of a Keras initializer, or one itself"
+        raise ValueError(checks.message("initializer", text, initializer)) from error
 
 
 def _penalty(l1, l2):
     """Return the Keras regularizer for the two strengths, None where both are 0."""
-    l1, l2 = checks.real("l1", l1, low=0), checks.real("l2", l2, low=0)
+    l1, l2 = checks.real("l1", l1, 0, _LARGEST), checks.real("l2", l2, 0, _LARGEST)
     if l1 and l2:
         return keras.regularizers.L1L2(l1=l1, l2=l2)
     return keras.regularizers.L1(l1) if l1 else keras.regularizers.L2(l2) if l2 else None
@@ -43,6 +70,23 @@ def _block(layer, activation, batch_norm, dropout):
     if dropout:
         parts.append(_LAYERS.Dropout(dropout))
     return parts
+
+
+def _sequential(stack):
+    """Return the model of Input and layers, unless it has more parameters than a 32-bit counter counts."""
+    shape, parameters = (1, *stack[0].shape[1:]), 0
+    for layer in stack[1:]:
+        channels, shape = shape[-1], layer.compute_output_shape(shape)
+        if isinstance(layer, (_LAYERS.Dense, _LAYERS.Conv1D, _LAYERS.Conv2D)):
+            parameters += math.prod(getattr(layer, "kernel_size", ())) * channels * shape[-1]
+    if parameters > checks.MOST:
+        text = f"Arguments `input_shape`, `outputs` and the widths must make at most {checks.MOST:,} parameters."
+        raise ValueError(f"{text} Received: {parameters:,}.")
+    try:
+        return keras.Sequential(stack)
+    except Exception as error:  # only what is the caller's own can fail
+        text = "Arguments `activation` and `initializer` must suit layers of these shapes."
+        raise ValueError(f"{text} Received: {type(error).__name__}: {str(error)[:200]}") from error
 
 
 def mlp(
@@ -91,17 +135,17 @@ def mlp(
         A width, rate or strength out of range.
     """
     shape, hidden = _shape(input_shape), _widths("hidden", hidden, empty=True)
-    outputs = checks.integer("outputs", outputs)
-    batch_norm = checks.flag("batch_norm", batch_norm)
-    dropout = checks.real("dropout", dropout, low=0, high=1, high_open=True)
+    outputs, batch_norm = checks.count("outputs", outputs), checks.flag("batch_norm", batch_norm)
+    dropout, penalty = checks.real("dropout", dropout, low=0, high=1, high_open=True), _penalty(l1, l2)
+    _check_activation(activation, (2, 4))
     stack = [keras.Input(shape)]
     if len(shape) > 1:
         stack.append(_LAYERS.Flatten())
     for units in hidden:
-        dense = _LAYERS.Dense(units, kernel_initializer=initializer, kernel_regularizer=_penalty(l1, l2))
+        dense = _weighted(_LAYERS.Dense, units, initializer=initializer, kernel_regularizer=penalty)
         stack += _block(dense, activation, batch_norm, dropout)
-    stack.append(_LAYERS.Dense(outputs, kernel_initializer=initializer))
-    return keras.Sequential(stack)
+    stack.append(_weighted(_LAYERS.Dense, outputs, initializer=initializer))
+    return _sequential(stack)
 
 
 def linear(input_shape, outputs, initializer="glorot_uniform"):
@@ -127,11 +171,12 @@ def lenet_300_100(input_shape=(28, 28), outputs=10, initializer="glorot_normal")
 def _cnn(convolution, input_shape, outputs, filters, kernel_size, strides, hidden, penalties, initializer, block):
     """Build convolutions, Flatten and Dense layers; ``convolution`` is Conv1D or Conv2D, ``block`` goes to `_block`."""
     shape, filters, hidden = _shape(input_shape), _widths("filters", filters), _widths("hidden", hidden, empty=True)
-    outputs = checks.integer("outputs", outputs)
-    kernel_size, strides = checks.integer("kernel_size", kernel_size), checks.integer("strides", strides)
+    outputs = checks.count("outputs", outputs)
+    kernel_size, strides = checks.count("kernel_size", kernel_size), checks.count("strides", strides)
     checks.flag("batch_norm", block["batch_norm"])
     checks.real("dropout", block["dropout"], low=0, high=1, high_open=True)
     axes = 1 if convolution is _LAYERS.Conv1D else 2
+    _check_activation(block["activation"], (2, *[3] * axes, 4))
     if len(shape) not in (axes, axes + 1):
         kind = "(steps,) or (steps, channels)" if axes == 1 else "(rows, columns) or (rows, columns, channels)"
         raise ValueError(checks.message("input_shape", kind, input_shape))
@@ -139,15 +184,15 @@ def _cnn(convolution, input_shape, outputs, filters, kernel_size, strides, hidde
     if len(shape) == axes:
         stack.append(_LAYERS.Reshape((*shape, 1)))
     for channels in filters:
-        options = {"kernel_initializer": initializer, "kernel_regularizer": _penalty(*penalties)}
-        layer = convolution(channels, kernel_size, strides=strides, padding="same", **options)
+        options = {"initializer": initializer, "kernel_regularizer": _penalty(*penalties)}
+        layer = _weighted(convolution, channels, kernel_size, strides=strides, padding="same", **options)
         stack += _block(layer, **block)
     stack.append(_LAYERS.Flatten())
     for units in hidden:
-        options = {"kernel_initializer": initializer, "kernel_regularizer": _penalty(*penalties)}
-        stack += _block(_LAYERS.Dense(units, **options), **block)
-    stack.append(_LAYERS.Dense(outputs, kernel_initializer=initializer))
-    return keras.Sequential(stack)
+        options = {"initializer": initializer, "kernel_regularizer": _penalty(*penalties)}
+        stack += _block(_weighted(_LAYERS.Dense, units, **options), **block)
+    stack.append(_weighted(_LAYERS.Dense, outputs, initializer=initializer))
+    return _sequential(stack)
 
 
 def cnn1d(

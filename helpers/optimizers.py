@@ -5,6 +5,7 @@ The formulas are Keras's, to the order of operations where it matters in float32
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +82,7 @@ class Optimizer:
         if isinstance(optimizer, str):
             try:
                 optimizer = keras.optimizers.get(optimizer)
-            except ValueError as error:
+            except Exception as error:  # KeyError and others for names of Keras's wrappers
                 names = ", ".join(_DECLARES)
                 raise ValueError(checks.message("optimizer", f"one of {names}", optimizer)) from error
         if not isinstance(optimizer, keras.optimizers.Optimizer):
@@ -89,7 +90,13 @@ class Optimizer:
         name = type(optimizer).__name__
         if name not in _DECLARES or not type(optimizer).__module__.startswith("keras."):
             raise ValueError(checks.message("optimizer", f"one of {', '.join(_DECLARES)}", name))
-        config = optimizer.get_config()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Keras warns of a lambda for a rate, which is refused below
+                config = optimizer.get_config()
+        except Exception as error:  # a class where an instance belongs, ...
+            text = "Argument `optimizer` must have a configuration that Keras can write."
+            raise ValueError(f"{text} Received: {name}, {type(error).__name__}: {str(error)[:200]}") from error
         for key in _REFUSED:
             if config.get(key):
                 raise ValueError(f"Optimizer {name} has {key}={config[key]!r}, which fit_many does not honour.")
@@ -100,19 +107,25 @@ class Optimizer:
         rate, schedule = config["learning_rate"], None
         if isinstance(rate, dict):
             try:
-                schedule, rate = keras.optimizers.schedules.deserialize(rate), 1.0
+                schedule = keras.optimizers.schedules.deserialize(rate)
+                if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+                    raise TypeError("a function, which comes back as its name")
             except (TypeError, ValueError) as error:
                 raise ValueError(
                     f"Optimizer {name}: its learning-rate schedule {rate.get('class_name')!r} cannot be copied. "
                     "Use one of keras.optimizers.schedules, or register yours with "
                     "keras.saving.register_keras_serializable."
                 ) from error
-        values = {"learning_rate": float(rate)}
-        values.update({key: float(config[key]) for key in _DECLARES[name]})
+            rate = 1.0
+        values = {"learning_rate": rate, **{key: config[key] for key in _DECLARES[name]}}
         if config.get("weight_decay") is not None:
-            values["weight_decay"] = float(config["weight_decay"])
+            values["weight_decay"] = config["weight_decay"]
         for key, value in values.items():
-            check_hyperparameter(f"optimizer.{key}", key, value)
+            try:
+                values[key] = float(value if not isinstance(value, (str, bytes)) else None)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise TypeError(checks.message(f"optimizer.{key}", "a number", value)) from error
+            check_hyperparameter(f"optimizer.{key}", key, values[key])
         return cls(
             name, values, schedule, bool(config.get("nesterov", False)), bool(config.get("centered", False)), config
         )

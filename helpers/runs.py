@@ -40,7 +40,7 @@ class Runs:
     snapshots : dict of int to list of numpy.ndarray
         By epoch, like ``weights``.
     diverged : numpy.ndarray
-        (M,) bool: a loss or weight was not finite at some epoch.
+        (M,) bool: a weight, or a loss or metric of ``history`` (validation included), was not finite at some epoch.
     settings : dict
         What made the runs: members, epochs, batch_size, shuffle, optimizer, schedule, loss, seed, task, examples, ...
     vary : dict of str to numpy.ndarray

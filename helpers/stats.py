@@ -100,7 +100,7 @@ def mean_interval(values, level=LEVEL):
     n, centre, spread = len(values), float(np.mean(values)), float(np.std(values, ddof=1))
     bootstrap = n >= BOOTSTRAP_FROM
     method = "BCa bootstrap" if bootstrap else "Student t"
-    if np.ptp(values) <= 8 * np.finfo(float).eps * np.max(np.abs(values)):  # constant up to rounding
+    if np.ptp(values) <= 8 * np.finfo(float).eps * np.max(np.abs(values)) or spread == 0:  # constant up to rounding
         return Interval(centre, centre, centre, level, n, method)
     if bootstrap:
         ends = scipy.stats.bootstrap(
@@ -175,7 +175,7 @@ def ratio_interval(values, baseline=None, level=LEVEL):
     if baseline is not None:
         logs = logs - np.log(_positive("baseline", checks.array("baseline", baseline, shape=values.shape)))
     found = mean_interval(logs, level)
-    ends = (math.exp(x) for x in (found.estimate, found.low, found.high))
+    ends = (math.exp(min(max(x, -700.0), 700.0)) for x in (found.estimate, found.low, found.high))  # within floats
     return Interval(*ends, found.level, found.n, found.method + " of log ratios")
 
 
@@ -315,12 +315,23 @@ def average_units(values, groups):
         Means in the sorted order of the labels. Two arms averaged with equal `groups` stay paired.
     """
     values = checks.array("values", values, shape=(None,))
-    labels = np.asarray(groups)
-    if labels.shape != values.shape:
-        text = f"Argument `groups` must have one label per value, shape {values.shape}."
-        raise ValueError(f"{text} Received: shape {labels.shape}.")
-    _, unit = np.unique(labels, return_inverse=True)
+    _, unit = np.unique(labels(groups, values.shape), return_inverse=True)
     return np.bincount(unit, weights=values) / np.bincount(unit)
+
+
+def labels(groups, shape):
+    """Return ``groups`` as an array of ``shape`` that sorts: numbers, none of them NaN, or text."""
+    try:
+        found = np.asarray(groups)
+        different = np.unique(found)
+    except (TypeError, ValueError) as error:  # of unequal lengths, or of kinds that do not compare
+        raise TypeError(checks.message("groups", "an array of numbers or of text", groups)) from error
+    if found.shape != shape:
+        text = f"Argument `groups` must have one label per value, shape {shape}."
+        raise ValueError(f"{text} Received: shape {found.shape}.")
+    if np.any(different != different):
+        raise ValueError(checks.message("groups", "labels that are not NaN", groups))
+    return found
 
 
 def required_n(pilot_values, half_width, level=LEVEL, assurance=None):

@@ -1,12 +1,14 @@
 """Bad input is refused before any training, by an error that names argument, expectation, finding and remedy."""
 
 import time
+import types
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from conftest import make
 
-from helpers import engine, members, models
+from helpers import _job, checks, engine, members, models
 from helpers._tensorflow import keras
 from helpers.data import Dataset
 
@@ -200,6 +202,52 @@ CASES = {
     "mask values": ({"masks": [0.5 * ONES[0], None, None, None]}, ValueError, "only 0 and 1"),
     "weights length": ({"initial_weights": W[:2]}, ValueError, "list of 4 arrays.*Received: 2"),
     "weights members": ({"initial_weights": [w[:2] for w in W]}, ValueError, r"shape \(4, 3, 4\). Received: shape \(2"),
+    "huge members": ({"members": 2**40}, ValueError, r"`members` must be an integer of at most 2,147,483,647\. Rec"),
+    "huge epochs": ({"epochs": 10**400}, ValueError, "`epochs` must be an integer of at most 2,147,483,647"),
+    "huge step count": (
+        {"epochs": 2**31 - 1, "batch_size": 5},
+        *(ValueError, "`epochs` must be at most 715,827,882 with 3 steps each"),
+    ),
+    "huge record_every": ({"record_every": 2**31}, ValueError, "`record_every` must be an integer of at most"),
+    "endless rate": ({"learning_rate": 10**400}, ValueError, "`learning_rate` must be a finite number.*Received"),
+    "huge fraction": ({"learning_rate": Fraction(10**400, 3)}, ValueError, "`learning_rate` must be a finite number"),
+    "ragged rates": ({"learning_rate": [[0.1], [0.1, 0.2]]}, TypeError, "`learning_rate` must be a numeric array"),
+    "ragged snapshots": ({"snapshots": [[1], [1, 2]]}, TypeError, r"`snapshots` must be an integer.*snapshots=\[1\]"),
+    "too many digits": ({"shuffle": 10**5000}, ValueError, "`shuffle` must be one of.*Received: shuffle=<int>"),
+    "vary too large": (
+        {"model": lambda: models.mlp((3,), 1, hidden=(4,), l2=0.1), "vary": {"l2": [0, 0, 0, 1e39]}},
+        *(ValueError, r"`vary\['l2'\]`: l2 is too large for float32\. Received: 1e\+39"),
+    ),
+    "l1 too large": (
+        {"model": with_layer(lambda: L.Dense(2, kernel_regularizer=keras.regularizers.L1L2(1e39)))},
+        *(ValueError, "`model`: l1 is too large for float32"),
+    ),
+    "epsilon too large": (
+        {"optimizer": keras.optimizers.Adam(epsilon=1e39)},
+        *(ValueError, "`optimizer.epsilon`: epsilon is too large for float32"),
+    ),
+    "no epsilon": ({"optimizer": keras.optimizers.Adam(epsilon=None)}, TypeError, "`optimizer.epsilon` must be"),
+    "text as decay": ({"optimizer": keras.optimizers.SGD(weight_decay="1")}, TypeError, "`optimizer.weight_decay`"),
+    "rate function": ({"optimizer": keras.optimizers.SGD(lambda: 0.1)}, ValueError, "schedule.*cannot be copied"),
+    "rate class": ({"optimizer": keras.optimizers.SGD(dict)}, ValueError, "cannot be copied|`optimizer` must"),
+    "optimizer wrapper": ({"optimizer": "LossScaleOptimizer"}, ValueError, "`optimizer` must be one of SGD"),
+    "type as builder": ({"model": int}, TypeError, "`model` must be a Keras model or a function of no arguments"),
+    "layer as model": ({"model": L.Dense(1)}, TypeError, "`model` must be a Keras model or a function of no arguments"),
+    "loss of one argument": ({"loss": lambda y: y}, ValueError, "`loss` must be a function of targets.*TypeError"),
+    "loss in numpy": ({"loss": lambda y, z: np.abs(np.array(y - z))[..., 0]}, ValueError, "TensorFlow can compile"),
+    "loss of three rows": (
+        {"loss": lambda y, logits: keras.ops.reshape(y - logits, (-1, 3))},
+        *(ValueError, r"one value per example, shape \(M, B\)|TensorFlow can compile"),
+    ),
+    "loss in double": (
+        {"loss": lambda y, logits: keras.ops.cast(y - logits, "float64")[..., 0]},
+        *(ValueError, "`loss` must return float32, as the model does. Received: float64"),
+    ),
+    "mask beyond float32": ({"masks": [1e39 * ONES[0], None, None, None]}, ValueError, "must fit into float32.*1e.39"),
+    "weights beyond float32": (
+        {"initial_weights": [1e39 * ONES[0], *W[1:]]},
+        *(ValueError, r"`initial_weights\[0\]` must fit into float32\. Received: values up to 1e\+39"),
+    ),
     "weights nan": ({"initial_weights": [W[0] * np.nan, *W[1:]]}, ValueError, r"`initial_weights\[0\]` must be finite"),
 }
 
@@ -229,11 +277,67 @@ def test_fit_many_refuses(case, monkeypatch):
         (lambda: models.cnn2d((28,)), ValueError, r"\(rows, columns\)"),
         (lambda: models.cnn2d((28, 28), filters=()), TypeError, "`filters`"),
         (lambda: models.cnn1d((40,), kernel_size=0), ValueError, "`kernel_size`"),
+        (lambda: models.mlp((3,), 2**31), ValueError, "`outputs` must be an integer of at most 2,147,483,647"),
+        (lambda: models.mlp((2**20, 2**20), 1), ValueError, r"`input_shape`.*at most 2,147,483,647 param.*Received: 7"),
+        (lambda: models.cnn2d(kernel_size=2**20), ValueError, "at most 2,147,483,647 parameters"),
+        (lambda: models.mlp((3,), 1, hidden=(), l2=-1), ValueError, "`l2`"),
+        (lambda: models.mlp((3,), 1, l1=1e39), ValueError, r"`l1` must be a finite number in \[0, 3\.4e\+38\]"),
+        (lambda: models.mlp((3,), 1, activation="swoosh"), ValueError, "`activation` must be a Keras.*'swoosh'"),
+        (lambda: models.mlp((3,), 1, activation="glu"), ValueError, "`activation`.*keeps the shape of its input"),
+        (lambda: models.cnn1d(activation=len), ValueError, "`activation`.*Calling it raised AttributeError"),
+        (lambda: models.cnn1d(initializer="gloriot"), ValueError, "`initializer` must be the name.*'gloriot'"),
+        (lambda: models.cnn1d(initializer="identity"), ValueError, "`initializer` must suit layers of these shapes"),
     ],
 )
 def test_builders_refuse(call, kind, text):
     with pytest.raises(kind, match=text):
         call()
+
+
+def test_more_members_than_memory_holds_are_refused_before_anything_is_allocated(monkeypatch):
+    monkeypatch.setattr(_job.psutil, "virtual_memory", lambda: types.SimpleNamespace(total=10_000))
+    with pytest.raises(ValueError, match=r"`members` must be at most \d+ for the machine's memory.*=60"):
+        engine.fit_many(net, REG, members=60, epochs=2)
+
+
+def test_an_object_that_cannot_be_shown_is_still_refused():
+    class Broken:
+        def __repr__(self):
+            raise RuntimeError("no repr")
+
+    with pytest.raises(TypeError, match="`members` must be an integer of at least 1. Received: members=<Broken>"):
+        checks.integer("members", Broken())
+
+
+def test_numbers_are_taken_by_their_value():
+    assert checks.real("x", Fraction(1, 4)) == 0.25 and checks.real("x", 10**30) == 1e30
+    for wrong in (10**400, -(10**400), Fraction(10**400, 3), np.longdouble("1e4000")):
+        with pytest.raises(ValueError, match="`x` must be a finite number"):
+            checks.real("x", wrong)
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "text"),
+    [
+        ([2**32 + 1], {"dtype": np.int32}, r"`y` must lie in \[-2.147.*\]. Received.*4.29497e.09"),  # wrapped to 1
+        ([1.0, np.nan], {"dtype": np.int64}, "`y` must be finite. Received: 1 of 2"),
+        ([1e300], {"dtype": np.int64}, "`y` must lie in"),
+        ([1e39, 1], {"dtype": np.float32}, r"`y` must fit into float32\. Received: values up to 1e\+39"),
+        ([1e39, np.inf], {"dtype": np.float32, "finite": False}, "`y` must fit into float32"),
+        (np.float32([1, 2]), {"high": 1}, r"`y` must lie in \[-inf, 1\]. Received: values in \[1, 2\]"),
+        ([True, False], {"low": 0.5}, r"Received: values in \[0, 1\]"),
+    ],
+)
+def test_arrays_are_checked_before_they_are_converted(value, options, text):
+    with pytest.raises(ValueError, match=text):
+        checks.array("y", value, **options)
+    assert checks.array("y", np.float32([1, 2]), high=1e100).dtype == np.float64
+
+
+@pytest.mark.parametrize(("name", "text"), [("a" * 5000, "the path of a folder"), ("a\0b", "a folder")])
+def test_names_that_no_folder_can_have_are_refused(name, text):
+    with pytest.raises(ValueError, match=f"`folder` must be {text}"):
+        checks.folder("folder", name)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -120,6 +121,21 @@ def test_verdict_refuses_intervals_that_are_none():
             verdict(between(low, high), GREATER, 0.4)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "kind", "match"),
+    [
+        ((0.5, GREATER, 0.4), TypeError, "`interval` must be a stats.Interval, or like one. Received: interval=0.5"),
+        ((between(0, 1), "greater", 0.4), TypeError, "`region` must be a Direction or a Band"),
+        ((between(0, 1), GREATER), TypeError, "`smallest_effect` must be a finite number"),
+        ((between(0, 1), GREATER, 1.1, True), ValueError, "`interval` must be positive for a ratio"),
+        ((between(1, 2), GREATER, 1.1, "yes"), TypeError, "`ratio` must be True or False"),
+    ],
+)
+def test_verdict_names_what_does_not_fit(arguments, kind, match):
+    with pytest.raises(kind, match=match):
+        verdict(*arguments)
+
+
 # claims -----------------------------------------------------------------------------------------------------------
 
 
@@ -169,6 +185,19 @@ def test_claim_checks_its_fields(changes, match):
 @pytest.mark.parametrize("ends", [(1, 1), (2, 1), (-INF, INF), (math.nan, 1)])
 def test_band_checks_its_ends(ends):
     with pytest.raises(ValueError, match="low < high"):
+        Band(*ends)
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind", "match"),
+    [
+        (("1", 2), TypeError, "`low` must be a number, infinite where the region is open. Received: low='1'"),
+        ((0, None), TypeError, "`high` must be a number"),
+        ((0, 10**400), ValueError, "`high` must be a finite number"),
+    ],
+)
+def test_band_takes_numbers(ends, kind, match):
+    with pytest.raises(kind, match=match):
         Band(*ends)
 
 
@@ -306,6 +335,64 @@ def test_nan_is_refused_and_the_message_says_what_to_do(tmp_path, where):
         ledger_with(tmp_path).record(claim().id, **arms)
 
 
+def test_values_beyond_all_measure_are_refused_and_single_precision_is_taken(tmp_path):
+    with pytest.raises(ValueError, match=r"`values` must lie in \[-1e\+100, 1e\+100\].*trivial predictor"):
+        ledger_with(tmp_path).record(claim().id, [*spread(1.0), 1e308])
+    assert ledger_with(tmp_path).record(claim().id, spread(1.0).astype(np.float32))["verdict"] == "supported"
+
+
+@pytest.mark.parametrize(
+    ("groups", "kind", "match"),
+    [
+        ([None] * 20, TypeError, "`groups` must be an array of numbers or of text"),
+        ([[1], [1, 2]], TypeError, "`groups` must be an array of numbers or of text"),
+        (["a", 1.5] * 10, None, None),  # NumPy makes text of both
+        (np.array(["a", 1.5] * 10, object), TypeError, "`groups` must be an array of numbers or of text"),
+        ([1.0, np.nan] * 10, ValueError, "`groups` must be labels that are not NaN"),
+        ([1, 2], ValueError, r"`groups` must have one label per value, shape \(20,\). Received: shape \(2,\)"),
+    ],
+)
+def test_groups_are_labels_that_can_be_told_apart(tmp_path, groups, kind, match):
+    ledger = ledger_with(tmp_path, claim(n=2))
+    if kind is None:
+        assert ledger.record(claim().id, spread(1.0), groups=groups)["n"] == 2
+        return
+    with pytest.raises(kind, match=match):
+        ledger.record(claim().id, spread(1.0), groups=groups)
+
+
+def test_rows_of_unequal_lengths_are_no_mask(tmp_path):
+    with pytest.raises(ValueError, match="`diverged` must be bool.*unequal lengths"):
+        ledger_with(tmp_path).record(claim().id, spread(1.0), diverged=[[True], [True, False]])
+
+
+@pytest.mark.parametrize("id", [["a/b"], 3, None])
+def test_an_id_is_text(tmp_path, id):
+    with pytest.raises(TypeError, match="`id` must be the id of a registered claim"):
+        ledger_with(tmp_path).record(id, spread(1.0))
+
+
+def test_no_outcome_is_no_proportion(tmp_path):
+    share = claim(statistic="proportion", region=Band(0.95, 1), smallest_effect=None)
+    with pytest.raises(ValueError, match="`values` must hold one value or more"):
+        ledger_with(tmp_path, share).record(share.id, [])
+
+
+def test_ratios_beyond_the_range_of_floats_stay_finite(tmp_path):
+    ratio = claim(statistic="ratio", region=LESS, smallest_effect=0.9, unit="ratio", n=2)
+    lost = np.array([True, False, True])
+    ledger = ledger_with(tmp_path, ratio)
+    record = ledger.record(ratio.id, [1.0, 1e90, 1.0], [1.0, 1e-300, 1.0], diverged=lost)
+    assert 0 < record["ci_low"] < 1 < record["ci_high"] < INF and record["verdict"] == "inconclusive"
+    assert record["estimate_without_diverged"] < INF and ledger.save().exists()
+
+
+def test_values_too_close_to_zero_to_square_have_a_mean(tmp_path):
+    ledger = ledger_with(tmp_path, claim(n=2))
+    record = ledger.record(claim().id, [0.0, 1e-228])
+    assert record["ci_low"] == record["ci_high"] == 5e-229 and record["verdict"] == "contradicted"
+
+
 def test_order_of_events(tmp_path):
     ledger = ledger_with(tmp_path)
     with pytest.raises(ValueError, match="registered already"):
@@ -378,6 +465,8 @@ def test_settings_need_matching_dicts(tmp_path):
         ledger.record(claim().id, {"a": spread(1.0), "b": spread(1.0)}, {"a": spread(0.0)})
     with pytest.raises(ValueError, match="at least one setting"):
         ledger.record(claim().id, {})
+    with pytest.raises(ValueError, match="no two of them written alike"):
+        ledger.record(claim().id, {1: spread(1.0), "1": spread(0.0)})
 
 
 # quick ------------------------------------------------------------------------------------------------------------
@@ -406,7 +495,9 @@ def test_only_full_with_seed_zero_may_write_results(tmp_path, monkeypatch, profi
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("bad", [{"notebook": "a/b"}, {"profile": "slow"}, {"seed": -1}, {"folder": 3}])
+@pytest.mark.parametrize(
+    "bad", [{"notebook": "a/b"}, {"notebook": "a" * 300}, {"profile": "slow"}, {"seed": -1}, {"folder": 3}]
+)
 def test_ledger_checks_its_arguments(tmp_path, bad):
     with pytest.raises((ValueError, TypeError), match=next(iter(bad))):
         Ledger(**({"notebook": "01", "profile": "full", "folder": tmp_path} | bad))
@@ -465,6 +556,10 @@ def test_load_refuses_what_it_does_not_know(tmp_path):
     (tmp_path / "02_other.json").write_text('{"schema": 2}')
     with pytest.raises(ValueError, match="schema 1"):
         claims.load(tmp_path)
+    for text in ('{"schema": 1', '{"schema": 1}', '{"schema": 1, "claims": [3]}'):
+        (tmp_path / "02_other.json").write_text(text)
+        with pytest.raises(ValueError, match="02_other.json must be a ledger of schema 1"):
+            claims.load(tmp_path)
 
 
 # check lines ------------------------------------------------------------------------------------------------------
@@ -541,6 +636,8 @@ def test_settings_and_shares_count_for_clearness(tmp_path):
         (3e12, None, "3.00e+12"),
         (None, None, "–"),
         (math.inf, None, "∞"),
+        (math.nan, None, "NaN"),
+        (Fraction(1, 4), None, "0.250"),
         (1.2345, 2, "1.23"),
         (-0.001, 2, "0.00"),
         (12345.6, -2, "12,300"),
@@ -565,6 +662,15 @@ def test_format_number(value, decimals, text):
 )
 def test_format_interval(numbers, text):
     assert claims.format_interval(*numbers, "MSE") == text
+
+
+def test_only_numbers_are_formatted_and_only_records_tabulated():
+    with pytest.raises(TypeError, match="`value` must be a number or None. Received: value='3'"):
+        claims.format_number("3")
+    with pytest.raises(TypeError, match="`records` must be a list of records"):
+        claims.table({"verdict": "supported"})
+    with pytest.raises(TypeError, match="`record` must be a record"):
+        claims.table([3])
 
 
 def test_format_interval_takes_an_interval():
@@ -665,6 +771,11 @@ def test_readme_needs_its_two_markers(tmp_path, text):
     (tmp_path / "README.md").write_text(text)
     with pytest.raises(ValueError, match="claims:begin"):
         claims.update_readme(tmp_path / "README.md", tmp_path)
+
+
+def test_readme_is_a_path_and_no_open_file(tmp_path):
+    with pytest.raises(TypeError, match="`readme_path` must be a path. Received: readme_path=1"):
+        claims.update_readme(1, tmp_path)
 
 
 def test_command_line(tmp_path, capsys):

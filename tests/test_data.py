@@ -133,6 +133,8 @@ BAD = [
     ({"num_classes": 3, "task": "binary"}, ValueError, "`num_classes` must be an integer from 2 to 2"),
     ({"num_classes": 2, "task": "regression"}, ValueError, "`num_classes` must be None for a regression"),
     ({"x_val": np.ones((2, 4)), "y_val": [0, 1]}, ValueError, r"`x_val` must have the shape of `x_train`.*\(3,\)"),
+    ({"x_train": [[1e39] * 3] * 6}, ValueError, r"`x_train` must fit into float32\. Received: values up to 1e\+39"),
+    ({"num_classes": 10**400}, ValueError, "`num_classes` must be an integer of at most 2,147,483,647"),
     ({"y_train": np.ones((6, 1, 1)), "task": "regression"}, ValueError, r"`y_train` must have shape \(N, outputs\)"),
 ]
 
@@ -184,6 +186,8 @@ def test_stack_repeats_a_shared_array_without_a_copy():
 
 STACKS = [
     (list, ValueError, "at least one Dataset"),
+    (lambda: 3, TypeError, "`datasets` must be a sequence of at least one Dataset. Received: datasets=3"),
+    (small, TypeError, "`datasets` must be a sequence of at least one Dataset. Received: datasets=Dataset"),
     (lambda: [small(), "x"], TypeError, r"`datasets\[1\]` must be a Dataset"),
     (lambda: [small(), Dataset.stack([small()])], ValueError, r"`datasets\[1\]` must be a Dataset that is not stacked"),
     (lambda: [small(), small(), small(5)], ValueError, r"datasets\[2\] has shape of x_train \(5, 3\), datasets\[0\]"),
@@ -242,7 +246,7 @@ def test_classes_are_kept_and_renamed(loader):
     assert pairs == {(8, 0), (3, 1)}
 
 
-@pytest.mark.parametrize("classes", [(1,), (1, 1), (1, 10), (1, 2.5), "ab", 3])
+@pytest.mark.parametrize("classes", [(1,), (1, 1), (1, 10), (1, 2.5), (1, np.nan), (1, 2**64 + 2), "ab", 3])
 def test_bad_classes(classes):
     with pytest.raises((ValueError, TypeError), match="`classes` must"):
         data.digits(classes=classes)
@@ -267,6 +271,14 @@ def test_bad_classes(classes):
         (lambda: data.spirals(turns=0), "`turns` must be"),
         (lambda: data.circles(inner=5, close=6), "`close` must be an integer from 0 to 5"),
         (lambda: data.circles(radii=(1, 2)), r"`radii` must have shape \(3,\)"),
+        (lambda: data.line(n=2**31), "`n` must be an integer of at most 2,147,483,647"),
+        (lambda: data.xor(n_test=10**30), "`n_test` must be an integer of at most 2,147,483,647"),
+        (lambda: data.circles(inner=10**5000), "`inner` must be an integer of at most.*Received: inner=<int>"),
+        (lambda: data.line(slope=1e39), r"`slope` must be a finite number in \[-1e\+15, 1e\+15\]"),
+        (lambda: data.line(high=1e308), "`high` must be a finite number in"),
+        (lambda: data.line(n=1, x=[1e39]), "`x` must lie in"),
+        (lambda: data.spirals(turns=1e308), r"`turns` must be a finite number in \(0, 1e\+15\]"),
+        (lambda: data.xor(spread=10**400), "`spread` must be a finite number in"),
     ],
 )
 def test_bad_loader_arguments(call, text):

@@ -1,6 +1,7 @@
 """The contract of `fit_many`: determinism, pairing, parts, compilation, divergence, dropout, interruption."""
 
 import _thread
+import dataclasses
 import os
 import signal
 import subprocess
@@ -91,6 +92,19 @@ def test_a_diverging_member_harms_no_other_and_is_reported(line):
     assert runs.diverged.tolist() == [False, True, False, False]
     assert same(runs.weights, calm.weights, [0, 2, 3])
     assert "1 diverged" in repr(runs)
+
+
+def test_a_member_whose_validation_loss_alone_overflows_is_reported(line):
+    far = dataclasses.replace(line, x_val=[[1e30]], y_val=[[0.0]])
+    runs = engine.fit_many(lambda: models.linear((1,), 1), far, members=2, epochs=2, learning_rate=0.0)
+    assert np.isfinite(runs.history["loss"]).all() and np.isfinite(runs.weights[0]).all()
+    assert not np.isfinite(runs.history["val_loss"]).any() and runs.diverged.all()
+
+
+def test_a_loss_that_only_double_precision_holds_is_reported(line, float64):
+    high = dataclasses.replace(line, y_train=1e25 * line.y_train, y_val=1e25 * line.y_val)
+    runs = engine.fit_many(lambda: models.linear((1,), 1), high, members=2, epochs=1)
+    assert np.isfinite(runs.weights[0]).all() and np.isinf(runs.history["loss"]).all() and runs.diverged.all()
 
 
 def test_parts_equal_the_whole(line, monkeypatch):

@@ -229,6 +229,21 @@ def test_rank_correlation_errors():
         stats.rank_correlations(x[:, :2], x[:, :2])
 
 
+def test_a_ratio_interval_wider_than_floats_stays_positive_and_finite():
+    found = stats.ratio_interval([1e-10, 1e10])
+    assert 0 < found.low < 1e-300 and 1e300 < found.high < np.inf
+
+
+def test_values_whose_squares_vanish_count_as_equal():
+    assert ends(stats.mean_interval([0.0, 2e-200])) == (1e-200, 1e-200)
+
+
+@pytest.mark.parametrize("groups", [[1.0, np.nan], [None, "a"], [[1], [1, 2]]])
+def test_labels_that_do_not_sort_are_refused(groups):
+    with pytest.raises((TypeError, ValueError), match="`groups` must be"):
+        stats.average_units([1, 2], groups)
+
+
 def test_average_units():
     groups = [3, 1, 3, 1, 2]
     assert stats.average_units([1, 2, 3, 4, 9], groups).tolist() == [3.0, 9.0, 2.0]
