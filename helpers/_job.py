@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+import dataclasses
 
-from helpers import _inference, _losses, _programs, checks, members, optimizers, seeds
+import numpy as np
+import psutil
+
+from helpers import _inference, _losses, _programs, _resume, checks, members, optimizers, seeds
+from helpers._layers import is_of_keras
 from helpers._tensorflow import tf
 from helpers.data import Dataset
 from helpers.optimizers import Optimizer
@@ -18,14 +22,15 @@ class Job:
 
     def __init__(self, model, dataset, count, epochs, batch_size, shuffle, optimizer, learning_rate, loss, vary, seed):
         self.recipe = members.Recipe(model)
-        self.members = checks.integer("members", count)
-        self.epochs = checks.integer("epochs", epochs, low=0)
+        self.members = checks.count("members", count)
+        self.epochs = checks.count("epochs", epochs, low=0)
         self.batch_size = checks.integer("batch_size", batch_size)
         self.shuffle = checks.one_of("shuffle", shuffle, ("member", "shared", False))
         self.seed = checks.integer("seed", seed, low=0)
         self.optimizer = Optimizer.of(optimizer)
         self._check_dataset(dataset)
         self.loss = _losses.resolve(loss, dataset.task, self.recipe.output_shape[0], self.recipe.dtype)
+        self._check_size()
         self._hyperparameters(learning_rate, vary)
 
     def _check_dataset(self, dataset):
@@ -57,6 +62,20 @@ class Job:
                 )
         self.dataset, self.examples = dataset, dataset.n_train
 
+    def _check_size(self):
+        """Refuse, before anything is allocated, what counters or memory cannot hold."""
+        steps = -(-self.examples // self.batch_size)
+        if self.epochs * steps > checks.MOST:
+            expected = f"at most {checks.MOST // steps:,} with {steps:,} steps each"
+            raise ValueError(checks.message("epochs", expected, self.epochs, "Steps are counted in 32 bits."))
+        scores = 2 + 2 * len(_losses.metrics(self.dataset.task, self.recipe.output_shape[0]))
+        needed = 2 * self.recipe.size * np.dtype(self.recipe.dtype).itemsize + 4 * scores * self.epochs
+        memory = psutil.virtual_memory().total
+        if self.members * needed > memory:
+            expected = f"at most {memory // needed:,} for the machine's memory of {memory / 2**30:.0f} GiB"
+            remedy = f"Weights and histories take {needed:,} bytes a member."
+            raise ValueError(checks.message("members", expected, self.members, remedy))
+
     def _hyperparameters(self, learning_rate, vary):
         """Build the (M,) tensors of the optimizer, the penalties and the random layers."""
         vary = {} if vary is None else vary
@@ -65,9 +84,11 @@ class Job:
         if learning_rate is not None and "learning_rate" in vary:
             raise ValueError("Give the learning rates once: as `learning_rate` or in `vary`, not both.")
         self.values = dict(self.optimizer.values)
-        if learning_rate is not None and np.ndim(learning_rate) == 0:
+        labels = {key: f"optimizer.{key}" for key in self.values}  # where a value came from, for errors
+        if learning_rate is not None and checks.ndim(learning_rate) == 0:
             learning_rate = learning_rate.item() if isinstance(learning_rate, np.ndarray) else learning_rate
             self.values["learning_rate"] = checks.real("learning_rate", learning_rate, low=0)
+            labels["learning_rate"] = "learning_rate"
         elif learning_rate is not None:
             vary = {**vary, "learning_rate": learning_rate}
         known = (*self.optimizer.values, *_LAYER_KEYS)
@@ -77,7 +98,7 @@ class Job:
             self._check_declared(key, known)
             values = checks.array(label, values, shape=(self.members,), remedy="One value per member.")
             optimizers.check_hyperparameter(label, key, values)
-            self.vary[key] = values.copy()
+            self.vary[key], labels[key] = values.copy(), label
         self.static = self.optimizer.static(self.vary)
         hyper = {}
         for key, value in self.values.items():
@@ -101,9 +122,9 @@ class Job:
             self.hyper = {key: values.astype(self.recipe.dtype) for key, values in hyper.items()}
         for key, values in self.hyper.items():
             if not np.all(np.isfinite(values)):
-                raise ValueError(
-                    f"Setting {key!r} is too large for {self.recipe.dtype}. Received: {hyper[key].max():g}."
-                )
+                kind = key.partition("/")[0].replace("rate", "noise_stddev") if "/" in key else key
+                text = f"Argument `{labels.get(kind, 'model')}`: {kind} is too large for {self.recipe.dtype}."
+                raise ValueError(f"{text} Received: {hyper[key].max():g}.")
 
     def _check_declared(self, key, known):
         """Refuse a `vary` key that nothing declares."""
@@ -130,9 +151,10 @@ class Job:
         if masks is None:
             masks = [None] * len(recipe.weights)
         if not isinstance(masks, (list, tuple)) or len(masks) != len(recipe.weights):
+            count = len(masks) if isinstance(masks, (list, tuple)) else type(masks).__name__
             raise ValueError(
                 f"Argument `masks` must be a list of {len(recipe.weights)} arrays or None, one per entry of "
-                "get_weights()."
+                f"get_weights(). Received: {count}."
             )
         self.masks = {}
         for position, (mask, weight) in enumerate(zip(masks, recipe.weights, strict=True)):
@@ -141,28 +163,29 @@ class Job:
             label = f"masks[{position}]"
             mask = checks.array(label, mask, shape=(self.members, *weight.shape), dtype=recipe.dtype)
             if not weight.trainable:
-                raise ValueError(f"Argument `{label}` must be None: {weight.name} is not trained.")
-            if not np.all((mask == 0) | (mask == 1)):
-                raise ValueError(f"Argument `{label}` must hold only 0 and 1.")
+                raise ValueError(f"Argument `{label}` must be None: {weight.name} is not trained. Received: an array.")
+            other = mask[(mask != 0) & (mask != 1)]
+            if other.size:
+                raise ValueError(f"Argument `{label}` must hold only 0 and 1. Received: {other[0]:g} among them.")
             self.masks[position] = mask
         self.given = "drawn" if initial_weights is None else "given"
         if initial_weights is None:
             self.initial = members.draw(recipe, self.members, self.seed)
         else:
             given, _ = _inference.check_weights("initial_weights", initial_weights, recipe, self.members)
-            for position, values in enumerate(given):
-                if not np.all(np.isfinite(values)):
-                    raise ValueError(f"Argument `initial_weights[{position}]` must be finite.")
-            self.initial = [np.array(values) for values in given]
+            self.initial = [
+                np.array(checks.array(f"initial_weights[{position}]", values, dtype=recipe.dtype))
+                for position, values in enumerate(given)
+            ]
         for position, mask in self.masks.items():
             self.initial[position] = self.initial[position] * mask
 
     def keep(self, snapshots, record_every):
         """Plan the compiled program, its parts and what is recorded."""
-        if np.ndim(snapshots) == 0 and not isinstance(snapshots, (set, frozenset)):
+        if checks.ndim(snapshots) == 0 and not isinstance(snapshots, (set, frozenset)):
             raise TypeError(checks.message("snapshots", "a sequence of epochs, such as (0, 100)", snapshots))
         wanted = {checks.integer("snapshots", s, low=0, high=self.epochs) for s in snapshots}
-        self.every = checks.integer("record_every", record_every)
+        self.every = checks.count("record_every", record_every)
         recipe, data = self.recipe, self.dataset
         batch = min(self.batch_size, self.examples)
         width = _programs.chunk_width(recipe, batch)
@@ -251,9 +274,40 @@ class Job:
         for store, values in zip(self.final, weights, strict=True):
             store[mine] = values.numpy()[:kept]
 
+    def task(self):
+        """Return `train`, which keeps finished chunks where a killed run is to be resumed (see `_resume`).
+
+        Not with code of the caller's own, a loss, an activation or a schedule: that could change unnoticed.
+        """
+        custom = not isinstance(self.loss[0], str) or len(self.recipe.key) > 2
+        if custom or (self.optimizer.schedule and not is_of_keras(self.optimizer.schedule)):
+            return self.train
+        return _resume.resumable(self.train, self._filled, self._depends, self.epochs)
+
+    def _filled(self, index):
+        """Return the arrays that `train` fills for one chunk."""
+        mine = slice(index * self.shapes.width, (index + 1) * self.shapes.width)
+        kept = [w for epoch, weights in self.snapshots.items() if epoch for w in weights]
+        return [array[mine] for array in (self.finite, *self.history.values(), *self.final, *kept)]
+
+    def _depends(self):
+        """Return all that the bits of the chunks depend on, besides the package itself."""
+        data, validated = self.dataset, bool(self.shapes.n_val)
+        return {
+            "model": (*self.recipe.key, self.recipe.dtype, self.loss[0]),
+            "data": [data.x_train, data.y_train, *([data.x_val, data.y_val] if validated else [])],
+            "weights": [self.initial, self.masks],
+            "optimizer": [self.static, self.hyper],
+            "random": [self.seed, self.shuffle],
+            "length": [self.members, self.epochs, self.batch_size, self.every, sorted(self.snapshots)],
+            "shapes": dataclasses.astuple(self.shapes),
+        }
+
     def runs(self):
         """Return the finished runs."""
         finite = self.finite.copy()
+        for values in self.history.values():  # a validation loss or metric alone may be too large for float32
+            finite &= np.isfinite(values).all(axis=1)
         for values in self.final:
             finite &= np.isfinite(values.reshape(self.members, -1)).all(axis=1)
         epochs = np.arange(1, self.epochs + 1)

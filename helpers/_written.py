@@ -9,7 +9,7 @@ from pathlib import Path
 def write(path, text):
     """Write text aside and rename, so that ``path`` holds the old content or the new; line ends stay as they are."""
     path = Path(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
     try:
         aside.write_text(text, encoding="utf-8", newline="")
         os.replace(aside, path)

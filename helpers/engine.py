@@ -44,7 +44,7 @@ def fit_many(
     dataset : Dataset
         Shared by all members, or ``Dataset.stack([...])`` with one per member.
     members : int
-        Number of networks, M.
+        Number of networks, M; refused where their weights and histories would not fit into the machine's memory.
     epochs : int
         Passes over the training examples; 0 only draws the networks.
     batch_size : int
@@ -95,7 +95,7 @@ def fit_many(
     job.start(initial_weights, masks)
     job.keep(snapshots, record_every)
     with _bar(checks.flag("progress", progress), job.members * job.epochs, "network-epochs") as bar:
-        _programs.run(job.train, len(job.groups), bar)
+        _programs.run(job.task(), len(job.groups), bar)
     return job.runs()
 
 

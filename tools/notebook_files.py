@@ -1,14 +1,21 @@
 """The files of a notebook run: which notebooks, where their results go, and how they are written."""
 
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import pathlib
 import sys
+import time
 
 import nbformat
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +38,29 @@ class Plan:
         return self.root / "build" / f"{self.profile}-{self.seed}"
 
     @property
+    def work(self):
+        """The folder of what is there only for a run; under `out` where that is given: the root may be read-only."""
+        return (self.out or self.root) / "build"
+
+    @property
     def stamps(self):
         """The folder of stamps, there only while a run is unfinished."""
-        return self.root / "build" / "stamps" / f"{self.profile}-{self.seed}"
+        return self.work / "stamps" / f"{self.profile}-{self.seed}"
 
     @property
     def staging(self):
         """The folder in which notebooks run before their results are placed."""
-        return self.root / "build" / "staging" / f"{self.profile}-{self.seed}"
+        return self.work / "staging" / f"{self.profile}-{self.seed}"
+
+    @property
+    def chunks(self):
+        """The folder of finished parts of long computations, there only while their notebook is unfinished."""
+        return self.work / "chunks" / f"{self.profile}-{self.seed}"
+
+    @property
+    def lock(self):
+        """The file that a run holds, so that no two use the same folders at once."""
+        return self.work / "locks" / f"{self.profile}-{self.seed}"
 
     def targets(self, name):
         """Return the paths of the executed notebook `name` and of its claims."""
@@ -50,7 +72,12 @@ class Plan:
     def key(self, path):
         """Hash everything that the result of the notebook at `path` depends on, and where it goes."""
         cells = [(cell.cell_type, cell.source) for cell in nbformat.read(path, as_version=4).cells]
-        digest = hashlib.sha256(repr((cells, self.profile, self.seed, str(self.out), sys.version)).encode())
+        given = (cells, self.profile, self.seed, str(self.out), self.code())
+        return hashlib.sha256(repr(given).encode()).hexdigest()
+
+    def code(self):
+        """Hash what all notebooks depend on: the helpers, the data, the versions."""
+        digest = hashlib.sha256(sys.version.encode())
         files = [*self.root.glob("helpers/**/*.py"), *self.root.glob("data/**/*"), self.root / "requirements.txt"]
         for file in sorted(file for file in files if file.is_file() and "__pycache__" not in file.parts):
             digest.update(str(file.relative_to(self.root)).encode() + file.read_bytes())
@@ -69,14 +96,42 @@ def find(root, wanted):
     return [path for path in paths if not wanted or path.name.startswith(tuple(wanted))]
 
 
+@contextlib.contextmanager
+def alone(path, patience=10):
+    """Hold the lock file at `path`; a process that ends, however it does, gives it back.
+
+    A run whose `make` was killed takes a moment to notice and end: `patience` is how many seconds to wait for it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience
+    with open(path, "a") as file:
+        while fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    text = "Another run with this profile and seed is going on. Wait for it, or end it."
+                    raise SystemExit(text) from None
+                time.sleep(0.1)
+        yield
+
+
 def write(path, content):
     """Write bytes aside and rename, so that `path` holds the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.aside")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
     try:
         aside.write_bytes(content)
         os.replace(aside, path)
     finally:
+        aside.unlink(missing_ok=True)
+
+
+def sweep(plan):
+    """Remove what a process that was killed had written aside and not yet renamed."""
+    folders = {plan.stamps, *(target.parent for target in plan.targets("")), *([plan.root] if plan.in_place else [])}
+    for aside in (path for folder in folders for path in folder.glob(".*.aside")):
         aside.unlink(missing_ok=True)
 
 

@@ -2,8 +2,10 @@
 
 The full profile with seed 0 writes in place: `notebooks/NAME.ipynb`, `results/claims/NAME.json` and the table in
 `README.md`. Any other profile or seed writes under `build/PROFILE-SEED/`; `--out` redirects either. Results are placed
-only when a notebook has run to its end, each file written aside and renamed. A run that is interrupted leaves stamps in
-`build/stamps/`, so that the next call skips what was finished; a run that reached its end leaves none.
+only when a notebook has run to its end, each file written aside and renamed. A run that is interrupted, at whatever
+moment and by whatever means, leaves stamps in `build/stamps/`, so that the next call skips what was finished, and in
+`build/chunks/` what the helpers kept of the notebook that was cut off. A run that reached its end leaves no stamps,
+and chunks only of a notebook that failed.
 """
 
 import argparse
@@ -21,9 +23,19 @@ import time
 
 import nbformat
 import psutil
-from notebook_files import Plan, count_verdicts, find, tidy, write
+from notebook_files import Plan, alone, count_verdicts, find, sweep, tidy, write
 
 MARKER = "<!-- claims:begin -->"
+KERNEL = b"""\
+# It listens on this machine only, and would warn at each start that it does so without encryption.
+c.IPKernelApp.log_level = "ERROR"
+# It ends with the runner, however that ends. Elsewhere ipykernel itself looks once a second.
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+    if os.getppid() != int(os.environ.get("JPY_PARENT_PID", os.getppid())):
+        os._exit(1)
+"""
 
 
 class PeakMemory(threading.Thread):
@@ -53,26 +65,42 @@ class PeakMemory(threading.Thread):
         self.join()
 
 
+def chunks_of(path, plan):
+    """Return the folder for finished parts of one notebook's computations; those of other code are removed."""
+    chunks = plan.chunks / path.stem / plan.code()[:16]
+    for other in chunks.parent.glob("*"):
+        if other != chunks:
+            shutil.rmtree(other, ignore_errors=True)
+    chunks.mkdir(parents=True, exist_ok=True)
+    return chunks
+
+
 def execute(path, plan):
     """Run one notebook, then place it and its claims; return its row of the summary."""
     import papermill
 
-    staging = plan.staging / path.stem
+    staging, chunks = plan.staging / path.stem, chunks_of(path, plan)
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
-    os.environ["GENERALIZE_OUT"] = str(staging)
-    key = plan.key(path)
+    os.environ.update(GENERALIZE_OUT=str(staging), GENERALIZE_RESUME=str(chunks))
+    key, messages = plan.key(path), chunks / "messages.txt"
+    messages.write_text("")  # the helpers report here what they find damaged: a notebook would keep a warning
     started = time.monotonic()
-    with PeakMemory() as memory:
-        papermill.execute_notebook(
-            str(path),
-            str(staging / path.name),
-            parameters={"PROFILE": plan.profile, "SEED": plan.seed},
-            kernel_name="python3",
-            language="python",
-            progress_bar=sys.stderr.isatty(),
-            cwd=str(path.parent),
-        )
+    try:
+        with PeakMemory() as memory:
+            papermill.execute_notebook(
+                str(path),
+                str(staging / path.name),
+                parameters={"PROFILE": plan.profile, "SEED": plan.seed},
+                kernel_name="python3",
+                language="python",
+                progress_bar=sys.stderr.isatty(),
+                cwd=str(path.parent),
+            )
+    finally:
+        said = messages.read_text(encoding="utf-8") if messages.exists() else ""
+        for line in dict.fromkeys(said.splitlines()):
+            print(f"    {line}")
     row = {"seconds": time.monotonic() - started, "peak": memory.peak, "status": "ok"}
 
     content = tidy(nbformat.read(staging / path.name, as_version=4))
@@ -84,39 +112,51 @@ def execute(path, plan):
     elif claims.exists():
         raise RuntimeError(f"{path.stem} wrote no claims, but {claims} exists: delete that file if this is meant.")
     write(target, content)
-    row["stamp"] = {"key": key, "written": hashlib.sha256(content).hexdigest()}
+    row["stamp"] = stamp_of(path.stem, key, plan)
     write(plan.stamps / f"{path.stem}.json", json.dumps(row).encode())
     shutil.rmtree(staging)
     return row
 
 
+def stamp_of(name, key, plan):
+    """Return what tells whether a finished notebook is still as it was: what made it, and its files."""
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else "" for file in plan.targets(name)]
+    return {"key": key, "files": digests}
+
+
 def finished_before(path, plan):
     """Return the row of a notebook that an interrupted run finished and nothing has changed since, or None."""
-    stamp, (target, _) = plan.stamps / f"{path.stem}.json", plan.targets(path.stem)
-    if not (stamp.exists() and target.exists()):
+    stamp = plan.stamps / f"{path.stem}.json"
+    if not stamp.exists():
         return None
-    row = json.loads(stamp.read_text())
-    same = {"key": plan.key(path), "written": hashlib.sha256(target.read_bytes()).hexdigest()} == row["stamp"]
-    return {**row, "status": "done before"} if same else None
+    try:
+        row = json.loads(stamp.read_bytes())
+        kept = {name: row[name] for name in ("seconds", "peak", "claims", "stamp")}
+        summary({path.stem: {**kept, "status": "done before"}})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        print(f"    {stamp.relative_to(plan.work.parent)} is damaged: {path.stem} counts as not finished.")
+        return None
+    return {**kept, "status": "done before"} if kept["stamp"] == stamp_of(path.stem, plan.key(path), plan) else None
 
 
 def run_one(path, plan):
     """Execute one notebook or skip it; report a failure and keep its partly executed copy."""
-    failed = plan.root / "build" / "failed" / path.name
-    row = finished_before(path, plan)
-    if row is None:
-        print(f"{path.stem} ...", flush=True)
-        started = time.monotonic()
-        try:
+    failed = plan.work / "failed" / path.name
+    started = time.monotonic()
+    try:
+        row = finished_before(path, plan)
+        if row is None:
+            print(f"{path.stem} ...", flush=True)
             row = execute(path, plan)
             failed.unlink(missing_ok=True)
-        except Exception as error:  # whatever it was, the other notebooks still run
-            row = {"seconds": time.monotonic() - started, "peak": 0, "claims": {}, "status": "FAILED"}
-            print("\n".join(f"    {line}" for line in str(error).strip().splitlines()[-15:]))
-            partial = plan.staging / path.stem / path.name
-            if partial.exists():
-                write(failed, partial.read_bytes())
-                print(f"    executed so far: {failed.relative_to(plan.root)}")
+        shutil.rmtree(plan.chunks / path.stem, ignore_errors=True)
+    except Exception as error:  # whatever it was, the other notebooks still run
+        row = {"seconds": time.monotonic() - started, "peak": 0, "claims": {}, "status": "FAILED"}
+        print("\n".join(f"    {line}" for line in str(error).strip().splitlines()[-15:]))
+        partial = plan.staging / path.stem / path.name
+        if partial.exists():
+            write(failed, partial.read_bytes())
+            print(f"    executed so far: {failed.relative_to(plan.work.parent)}")
     print(f"{path.stem}: {row['status']}, {row['seconds']:.0f} s", flush=True)
     return row
 
@@ -148,6 +188,54 @@ def interrupt(number, frame):
     raise KeyboardInterrupt
 
 
+def end_with(parent):
+    """End as soon as the process `parent`, whose child this is, has ended: `make` alone may be killed."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+        os._exit(1)  # as if killed: what is written so far is whole
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def prepare(work, parent=0):
+    """Set up what kernels start with: this environment's own, without the user's start-up files or plotting backend.
+
+    A signal ends this process cleanly, and so does the end of the process `parent`.
+    """
+    os.environ.update(JUPYTER_PREFER_ENV_PATH="1", JUPYTER_PLATFORM_DIRS="1")
+    os.environ["IPYTHONDIR"] = str(work / "ipython")
+    write(work / "ipython" / "profile_default" / "ipython_kernel_config.py", KERNEL)
+    for name in ("MPLBACKEND", "JUPYTER_PATH"):
+        os.environ.pop(name, None)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    if parent:
+        end_with(parent)
+
+
+def run_all(paths, plan):
+    """Run the notebooks one after the other, bring the README's table up to date, return the exit status."""
+    rows = {}
+    try:
+        with alone(plan.lock):
+            sweep(plan)
+            for path in paths:
+                rows[path.stem] = run_one(path, plan)
+            table_ok = update_table(plan) if plan.in_place else True
+            shutil.rmtree(plan.stamps, ignore_errors=True)
+    except KeyboardInterrupt:
+        done = sum(row["status"] != "FAILED" for row in rows.values())
+        print(f"\nInterrupted with {done} of {len(paths)} notebooks finished; the same command goes on from there.")
+        return 130
+    print(f"\n{summary(rows)}")
+    return int(not table_ok or any(row["status"] == "FAILED" for row in rows.values()))
+
+
 def main(argv=None):
     """Parse the command line, run the notebooks, return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -155,6 +243,7 @@ def main(argv=None):
     parser.add_argument("--profile", choices=("full", "quick"), default="full")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="", help="write to this folder and nowhere else")
+    parser.add_argument("--parent", type=int, default=0, help="end when this process ends; make gives its own")
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).parent.parent)
     args = parser.parse_args(argv)
     if args.seed < 0:
@@ -162,29 +251,8 @@ def main(argv=None):
     plan = Plan(args.root.resolve(), args.profile, args.seed, pathlib.Path(args.out).resolve() if args.out else None)
     paths = find(plan.root, args.notebooks)
 
-    # The kernel is this environment's own, without the user's start-up files or plotting backend.
-    os.environ.update(JUPYTER_PREFER_ENV_PATH="1", JUPYTER_PLATFORM_DIRS="1")
-    os.environ["IPYTHONDIR"] = str(plan.root / "build" / "ipython")
-    # It listens on this machine only, and would warn at each start that it does so without encryption.
-    settings = plan.root / "build" / "ipython" / "profile_default" / "ipython_kernel_config.py"
-    write(settings, b'c.IPKernelApp.log_level = "ERROR"\n')
-    for name in ("MPLBACKEND", "JUPYTER_PATH"):
-        os.environ.pop(name, None)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
-
-    rows = {}
-    try:
-        for path in paths:
-            rows[path.stem] = run_one(path, plan)
-        table_ok = update_table(plan) if plan.in_place else True
-    except KeyboardInterrupt:
-        done = sum(row["status"] != "FAILED" for row in rows.values())
-        print(f"\nInterrupted with {done} of {len(paths)} notebooks finished; the same command goes on from there.")
-        return 130
-    shutil.rmtree(plan.stamps, ignore_errors=True)
-    print(f"\n{summary(rows)}")
-    return int(not table_ok or any(row["status"] == "FAILED" for row in rows.values()))
+    prepare(plan.work, args.parent)
+    return run_all(paths, plan)
 
 
 if __name__ == "__main__":
