@@ -2,11 +2,13 @@
 #   VENV=DIR          where the packages go (default: .venv in the checkout)
 #   PYTHON=COMMAND    the Python to build it with (default: a 3.13, 3.12 or 3.11 found on the PATH)
 #   PROFILE, SEED, NOTEBOOKS="01 02", OUT=DIR    what `make notebooks` executes and where it writes
+#   SEEDS="1 2"       the master seeds of `make stability` (default: 1 to 10)
 SHELL := /bin/sh
 VENV ?= .venv
 PYTHON ?=
 PROFILE ?= full
 SEED ?= 0
+SEEDS ?=
 NOTEBOOKS ?=
 OUT ?=
 TEST_ARGS ?=
@@ -20,7 +22,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env notebooks test verify bench lab lint lock clean
+.PHONY: help env notebooks stability test verify bench lab lint lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,7 +31,10 @@ env: ## only the set-up: packages into .venv, or VENV=DIR
 	@sh tools/make_env.sh "$(VENV)" "$(PYTHON)"
 
 notebooks: env ## execute every notebook in full, in place (PROFILE=quick: the three-minute tour, written to build/)
-	@"$(PY)" tools/run_notebooks.py --profile "$(PROFILE)" --seed "$(SEED)" --out "$(OUT)" $(NOTEBOOKS)
+	@exec "$(PY)" tools/run_notebooks.py --parent "$$PPID" --profile "$(PROFILE)" --seed "$(SEED)" --out "$(OUT)" $(NOTEBOOKS)
+
+stability: env ## measure every claim again under ten other master seeds (up to 90 minutes); writes results/stability/
+	@exec "$(PY)" tools/stability.py --parent "$$PPID" $(SEEDS)
 
 test: env ## the whole test suite
 	@"$(PY)" -m pytest $(TEST_ARGS)

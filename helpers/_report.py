@@ -9,11 +9,13 @@ import argparse
 import html
 import json
 import math
+import numbers
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers import _written, checks, stats
+from helpers import _pooled, _written, checks, stats
 from helpers._claim import REPLICATES
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
@@ -45,10 +47,14 @@ def load(folder):
         raise ValueError(checks.message("folder", "an existing folder of ledgers", str(folder)))
     records, seen = [], {}
     for path in sorted(folder.glob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content.get("schema") != 1:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:  # cut off, or no JSON at all
+            content = None
+        found = content.get("claims") if isinstance(content, dict) and content.get("schema") == 1 else None
+        if not isinstance(found, list) or not all(isinstance(record, dict) and "id" in record for record in found):
             raise ValueError(f"{path.name} must be a ledger of schema 1. Run its notebook again, or move it away.")
-        for record in content["claims"]:
+        for record in found:
             if record["id"] in seen:
                 raise ValueError(f"Claim {record['id']} is in both {seen[record['id']]} and {path.name}. Rename one.")
             seen[record["id"]] = path.name
@@ -73,8 +79,13 @@ def format_number(value, decimals=None, digits=3):
     str
         With thousands separated; scientific below 1e-4 and from 1e9. Never "-0".
     """
-    if value is None or not math.isfinite(value):
-        return "–" if value is None else "∞" if value > 0 else "-∞"
+    if value is None:
+        return "–"
+    if not isinstance(value, numbers.Real):
+        raise TypeError(checks.message("value", "a number or None", value))
+    value = float(value)
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
     if value == 0:
         return f"{0:.{max(0, decimals or 0)}f}"
     power = math.floor(math.log10(abs(value)))
@@ -123,13 +134,15 @@ def _judged(record):
     return f"{SYMBOLS[record['verdict']]} {record['verdict']}{detail}"
 
 
-def table(records):
+def table(records, pooled=None):
     """Return a Markdown table of records.
 
     Parameters
     ----------
     records : list of dict
         From `Ledger.records` or `load`.
+    pooled : dict of str to dict, optional
+        Claim id to what other master seeds say together, from `_pooled.load`; shown where the verdict differs.
 
     Returns
     -------
@@ -137,10 +150,15 @@ def table(records):
         One row per record: id, statement with the source's words, estimate with its 99 % interval and unit, n, verdict.
     """
     lines = ["| claim | statement | estimate [99 % interval] | n | verdict |", "| --- | --- | --- | ---: | --- |"]
-    for record in records:
+    if not isinstance(records, (list, tuple)):
+        raise TypeError(checks.message("records", "a list of records", records))
+    for record in map(_checked, records):
         words = f" (“{record['words']}”)" if record["words"] else ""
         count = "–" if record["n"] is None else f"{record['n']:,}"
-        row = (f"`{record['id']}`", record["statement"] + words, _numbers(record), count, _judged(record))
+        verdict, other = _judged(record), (pooled or {}).get(record["id"])
+        if other and other["verdict"] != record["verdict"]:
+            verdict += f"; pooled over {other['seeds']} other seeds: {SYMBOLS[other['verdict']]} {other['verdict']}"
+        row = (f"`{record['id']}`", record["statement"] + words, _numbers(record), count, verdict)
         lines.append("| " + " | ".join(_cell(text) for text in row) + " |")
     return "\n".join(lines) + "\n"
 
@@ -263,17 +281,20 @@ def _section(folder):
     records = load(folder)
     if not records:
         return "No claims recorded yet.\n"
+    pooled = _pooled.load(Path(folder).parent / "stability")
     verdicts = [r["verdict"] for r in records]
     counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in SYMBOLS if verdict in verdicts]
     parts = [f"{len(records)} claims: {', '.join(counts)}. Intervals are 99 %; n counts independent replicates.\n"]
     for notebook in dict.fromkeys(r["notebook"] for r in records):
         parts.append(f"**[{notebook}](notebooks/{notebook}.ipynb)**\n")
-        parts.append(table([r for r in records if r["notebook"] == notebook]))
+        parts.append(table([r for r in records if r["notebook"] == notebook], pooled))
     return "\n".join(parts)
 
 
 def _renewed(readme_path, folder):
     """Return the README's text as it is and as it ought to be."""
+    if not isinstance(readme_path, (str, os.PathLike)):  # a number would be taken for an open file
+        raise TypeError(checks.message("readme_path", "a path", readme_path))
     return _written.renewed(readme_path, BEGIN, END, _section(folder))
 
 

@@ -68,8 +68,9 @@ class Ledger:
     ----------
     notebook : str
         For example ``"01_overfitting"``: names the file.
-    profile : {"full", "quick"}
-        In "quick", estimates are stored, verdicts read ``quick``, and fewer replicates than planned are fine.
+    profile : {"full", "quick", "stability"}
+        In "quick", estimates are stored, verdicts read ``quick``, and fewer replicates than planned are fine; they are
+        in "stability" too.
     folder : path
         Where `save` writes; under ``results/`` only for the full profile with seed 0.
     seed : int
@@ -77,9 +78,9 @@ class Ledger:
     """
 
     def __init__(self, notebook, profile, folder, seed=0):
-        if not isinstance(notebook, str) or not re.fullmatch(r"\w[\w-]*", notebook):
+        if not isinstance(notebook, str) or not re.fullmatch(r"\w[\w-]{0,99}", notebook):
             raise ValueError(checks.message("notebook", "a file name without folder and ending", notebook))
-        self.notebook, self.profile = notebook, checks.one_of("profile", profile, ("full", "quick"))
+        self.notebook, self.profile = notebook, checks.one_of("profile", profile, ("full", "quick", "stability"))
         self.folder, self.seed = checks.folder("folder", folder), checks.integer("seed", seed, low=0)
         if (profile, self.seed) != ("full", 0) and self.folder.resolve().is_relative_to(RESULTS.resolve()):
             text = f"Profile {profile!r} with seed {self.seed} never writes into results/."
@@ -107,6 +108,8 @@ class Ledger:
             self._claims[claim.id] = claim
 
     def _open(self, id, kind):
+        if not isinstance(id, str):
+            raise TypeError(checks.message("id", "the id of a registered claim", id))
         if id not in self._claims:
             known = ", ".join(self._claims) or "none"
             raise ValueError(f"Claim {id!r} is not registered. Register it before its data exist. Registered: {known}.")
@@ -141,8 +144,9 @@ class Ledger:
 
         Raises
         ------
-        ValueError
-            For an id unknown or recorded, NaN, lengths that differ, or fewer units than planned in the full profile.
+        TypeError, ValueError
+            For an id unknown or recorded, NaN or values beyond 1e100, lengths that differ, or fewer units than
+            planned in the full profile.
 
         Notes
         -----
@@ -163,8 +167,9 @@ class Ledger:
             for name, given in inputs.items():
                 if given is not None and list(given) != list(values):
                     raise ValueError(checks.message(name, f"a dict with the settings {list(values)}", list(given)))
-            if not values:
-                raise ValueError(checks.message("values", "a dict of at least one setting", values))
+            if not values or len({str(key) for key in values}) < len(values):
+                text = "a dict of at least one setting, no two of them written alike"
+                raise ValueError(checks.message("values", text, values))
             level = 1 - (1 - stats.LEVEL) / len(values)
             parts = {
                 str(key): self._part(claim, level, {name: (given or {}).get(key) for name, given in inputs.items()})

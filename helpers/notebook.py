@@ -11,7 +11,7 @@ from IPython.display import Markdown, display
 
 from helpers import _tensorflow, checks, claims, plots
 
-PROFILES = ("full", "quick")
+PROFILES = ("full", "quick", "stability")
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Session:
     ----------
     name : str
         For example "01_overfitting".
-    profile : {"full", "quick"}
-        "full" gives the committed figures and verdicts; "quick" shows in seconds that everything runs.
+    profile : {"full", "quick", "stability"}
+        "full" gives the committed figures and verdicts; "quick" shows in seconds that everything runs; "stability" is
+        full with fewer replicates than planned, for `make stability`.
     seed : int
         0 for the committed results; 1,000 and above for development.
     ledger : claims.Ledger
@@ -36,8 +37,8 @@ class Session:
     ledger: claims.Ledger
 
     def pick(self, full, quick):
-        """Return ``full`` in the full profile, ``quick`` in the quick one."""
-        return full if self.profile == "full" else quick
+        """Return ``quick`` in the quick profile, ``full`` in any other."""
+        return quick if self.profile == "quick" else full
 
     def seeds(self, count, offset=0):
         """Return ``count`` data seeds, different for every session seed and offset.
@@ -71,7 +72,7 @@ def start(name, profile, seed):
     ----------
     name : str
         The notebook's file name without ending.
-    profile : {"full", "quick"}
+    profile : {"full", "quick", "stability"}
         See `Session`.
     seed : int
         The experiment's seed.

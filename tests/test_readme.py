@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+import nbformat
 import pytest
 
 from helpers import claims
@@ -50,6 +51,18 @@ def test_the_claims_table_is_current():
     assert claims.readme_is_current(ROOT / "README.md", ROOT / "results" / "claims"), "run `make notebooks`"
 
 
-def test_citation_keys_are_unique():
+def prose(path):
+    """Return the Markdown of a notebook."""
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def test_citation_keys_are_unique_and_each_is_cited_and_known():
     keys = re.findall(r"^@\w+\{([^,]+),", BIB, re.MULTILINE)
     assert len(keys) == len(set(keys))
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "helpers").glob("*.py"))
+    text = "\n".join(prose(path) for path in (ROOT / "notebooks").glob("*.ipynb"))
+    cited = set(re.findall(r"\[([a-z]+\d{4})\]", code)) | set(re.findall(r"\[([a-z0-9-]+)\](?!\()", text))
+    records = claims.load(ROOT / "results" / "claims")
+    assert not claims.missing_citations(records, ROOT / "references.bib")
+    assert cited | {record["source"] for record in records} == set(keys)

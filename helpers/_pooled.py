@@ -1,0 +1,185 @@
+"""One claim under several master seeds: pooled estimate, verdict, and whether its intervals tell the truth."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import scipy.stats
+
+from helpers import checks, stats
+from helpers._claim import Band, Direction, combine, verdict
+
+
+def honest_range(seeds, level=stats.LEVEL):
+    """Return where the standard deviation of estimates over their standard error lies, if the intervals are honest.
+
+    Parameters
+    ----------
+    seeds : int
+        Independent estimates behind the standard deviation.
+    level : float
+        Probability of the range, for normal estimates.
+
+    Returns
+    -------
+    tuple of float
+        0.44 and 1.62 for ten seeds.
+    """
+    tails = scipy.stats.chi2.ppf([(1 - level) / 2, (1 + level) / 2], seeds - 1)
+    low, high = np.sqrt(tails / (seeds - 1))
+    return float(low), float(high)
+
+
+def standard_error(part, ratio):
+    """Return the standard error that a recorded interval claims, on the log scale for a ratio; 0 for no width."""
+    low, high = part["ci_low"], part["ci_high"]
+    if ratio:
+        low, high = math.log(low), math.log(high)
+    t = part["method"].startswith("Student t")
+    tail = (1 + part["level"]) / 2
+    return (high - low) / 2 / float(scipy.stats.t.ppf(tail, part["n"] - 1) if t else scipy.stats.norm.ppf(tail))
+
+
+def region_of(record):
+    """Return the region of a record as a Band or a Direction."""
+    if record["direction"]:
+        return Direction(record["direction"])
+    low, high = record["region_low"], record["region_high"]
+    return Band(-math.inf if low is None else low, math.inf if high is None else high)
+
+
+def parts(record):
+    """Return {setting or "": the part of the record that holds its interval}."""
+    return {part["name"]: part for part in record["settings"]} if record["settings"] else {"": record}
+
+
+def pooled(records):
+    """Pool the records that one claim got under several master seeds.
+
+    Parameters
+    ----------
+    records : list of dict
+        Of one claim, from independent seeds; two or more, of kind "estimate".
+
+    Returns
+    -------
+    dict
+        ``verdict``, ``seeds`` (how many) and ``settings``: for each setting (or "") ``estimates`` (one per seed),
+        ``estimate``, ``ci_low``, ``ci_high`` (Student t over the seeds), ``verdict``, and ``ratio``: the standard
+        deviation of the estimates over the root mean square of the standard errors that their intervals claim. None
+        where all estimates agree or no interval has a width.
+
+    Notes
+    -----
+    Ratios are pooled on the log scale. The standard errors come from the intervals' half-widths, Student t quantiles
+    where the interval used them and normal ones elsewhere. `honest_range` says which ratios chance can explain.
+    """
+    claim, found = records[0], {}
+    ratio = claim["statistic"] == "ratio"
+    for name, part in parts(claim).items():
+        same = [parts(record)[name] for record in records]
+        values = np.array([each["estimate"] for each in same], float)
+        errors = np.array([standard_error(each, ratio) for each in same])
+        interval = stats.ratio_interval if ratio else stats.mean_interval
+        pool = interval(values, level=part["level"])
+        spread, claimed = np.std(np.log(values) if ratio else values, ddof=1), np.sqrt(np.mean(errors**2))
+        judged = [verdict(pool, region_of(claim), claim["smallest_effect"], ratio).verdict]
+        if claim["share_at_least"] is not None:
+            ones = sum(round(each["share_with_sign"] * each["n"]) for each in same)
+            share = stats.proportion_interval(ones, sum(each["n"] for each in same), part["level"])
+            judged.append(verdict(share, Band(claim["share_at_least"], math.inf)).verdict)
+        found[name] = {
+            "estimates": values.tolist(),
+            "estimate": pool.estimate,
+            "ci_low": pool.low,
+            "ci_high": pool.high,
+            "verdict": combine(judged, "all"),
+            "ratio": float(spread / claimed) if spread > 0 and claimed > 0 else None,
+        }
+    verdicts = [part["verdict"] for part in found.values()]
+    return {"verdict": combine(verdicts, claim["settings_rule"]), "seeds": len(records), "settings": found}
+
+
+def load(folder):
+    """Read the files of all master seeds and pool each claim.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``seed-01.json`` and so on, from `tools/stability.py`.
+
+    Returns
+    -------
+    dict of str to dict
+        Claim id to what `pooled` returns, for claims with an interval under two seeds or more; empty without files.
+
+    Raises
+    ------
+    ValueError
+        For a file that is not of that kind.
+    """
+    records = {}
+    for path in sorted(checks.folder("folder", folder).glob("seed-*.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            claims = content["claims"] if content["schema"] == 1 else None
+        except (ValueError, KeyError, TypeError):
+            claims = None
+        if not isinstance(claims, list):
+            raise ValueError(f"{path.name} must hold claims of one seed, schema 1. Remove it and run `make stability`.")
+        for record in claims:
+            if record["kind"] == "estimate":
+                records.setdefault(record["id"], []).append(record)
+    return {id: pooled(same) for id, same in records.items() if len(same) > 1}
+
+
+def report(folder, records):
+    """Return a Markdown page on all claims under other master seeds, beside the committed run.
+
+    Parameters
+    ----------
+    folder : path
+        The seeds' files.
+    records : list of dict
+        Of the committed run, from `claims.load`.
+
+    Returns
+    -------
+    str
+        A summary line, then one row per claim and setting: estimates by seed, pooled estimate with its interval, both
+        verdicts, and the ratio of `pooled`, in bold where it lies outside `honest_range`.
+    """
+    found = load(folder)
+    known = [record for record in records if record["id"] in found]
+    if not known:
+        return "# Other master seeds\n\nNo claim has been measured under two seeds yet: run `make stability`.\n"
+    rows, outside, ratios = [], 0, 0
+    for record in known:
+        pool = found[record["id"]]
+        low, high = honest_range(pool["seeds"])
+        for name, part in pool["settings"].items():
+            dishonest = part["ratio"] is not None and not low <= part["ratio"] <= high
+            ratios, outside = ratios + (part["ratio"] is not None), outside + dishonest
+            ratio = "–" if part["ratio"] is None else f"{part['ratio']:.2f}"
+            estimates = ", ".join(f"{value:.3g}" for value in part["estimates"])
+            interval = f"{part['estimate']:.3g} [{part['ci_low']:.3g}, {part['ci_high']:.3g}]"
+            verdicts = f"{parts(record)[name]['verdict']} | {part['verdict']}" if name in parts(record) else "– | –"
+            label = f"`{record['id']}`" + (f": {name}" if name else "")
+            cells = (label, estimates, interval, verdicts, f"**{ratio}**" if dishonest else ratio)
+            rows.append("| " + " | ".join(cells) + " |")
+    seeds = max(pool["seeds"] for pool in found.values())
+    low, high = honest_range(seeds)
+    differ = sum(found[record["id"]]["verdict"] != record["verdict"] for record in known)
+    text = (
+        f"Every claim measured again under {seeds} other master seeds (`make stability`), with fewer replicates where "
+        "they are expensive. *Pooled*: mean over the seeds with its 99 % interval by Student t (simultaneous over a "
+        "claim's settings). *Ratio*: standard deviation of the estimates over the standard error that the single "
+        f"intervals claim; with {seeds} seeds and honest intervals it lies between {low:.2f} and {high:.2f} in 99 of "
+        f"100 cases. {outside} of {ratios} lie outside (bold). The joint verdict differs from the committed run's for "
+        f"{differ} of {len(known)} claims."
+    )
+    head = ["| claim: setting | estimates by seed | pooled | committed | pooled verdict | ratio |"]
+    head.append("| --- | --- | --- | --- | --- | ---: |")
+    return "\n".join(["# Other master seeds\n", f"{text}\n", *head, *rows]) + "\n"
