@@ -135,7 +135,7 @@ def calls(draw, case, shapes):
 
 
 @pytest.mark.parametrize("name", CASES)
-@settings(max_examples=12)
+@settings(max_examples=10)
 @given(drawn=st.data())
 def test_valid_training_ends_in_finite_numbers_or_says_which_members_diverged(name, drawn):
     case = CASES[name]

@@ -180,7 +180,7 @@ def test_a_claim_is_refused_with_the_name_of_the_field(change):
 
 
 @pytest.mark.parametrize("statistic", ARMS)
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(drawn=st.data())
 def test_a_record_is_finite_and_shown_or_the_argument_named(statistic, drawn, tmp_path_factory):
     one, region, others = ARMS[statistic]
