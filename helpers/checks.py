@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numbers
 import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -164,8 +165,10 @@ def folder(name, value):
         raise TypeError(message(name, "a path", value))
     try:
         path = Path(value)
-        blocked = "\0" in str(path) or (path.exists() and not path.is_dir())
-    except (TypeError, OSError) as error:  # bytes inside, too long, not allowed to look
+        blocked = not stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        blocked = False
+    except (TypeError, ValueError, OSError) as error:  # bytes or a null inside, too long, not allowed to look
         raise ValueError(message(name, "the path of a folder", value, f"The system says: {error}.")) from error
     if blocked:
         raise ValueError(message(name, "a folder", str(path), "A file of that name is in the way."))

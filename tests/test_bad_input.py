@@ -311,7 +311,7 @@ def test_an_object_that_cannot_be_shown_is_still_refused():
 
 def test_numbers_are_taken_by_their_value():
     assert checks.real("x", Fraction(1, 4)) == 0.25 and checks.real("x", 10**30) == 1e30
-    for wrong in (10**400, -(10**400), Fraction(10**400, 3), np.longdouble("1e4000")):
+    for wrong in (10**400, -(10**400), Fraction(10**400, 3)):
         with pytest.raises(ValueError, match="`x` must be a finite number"):
             checks.real("x", wrong)
 
@@ -334,9 +334,9 @@ def test_arrays_are_checked_before_they_are_converted(value, options, text):
     assert checks.array("y", np.float32([1, 2]), high=1e100).dtype == np.float64
 
 
-@pytest.mark.parametrize(("name", "text"), [("a" * 5000, "the path of a folder"), ("a\0b", "a folder")])
-def test_names_that_no_folder_can_have_are_refused(name, text):
-    with pytest.raises(ValueError, match=f"`folder` must be {text}"):
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b"])
+def test_names_that_no_folder_can_have_are_refused(name):
+    with pytest.raises(ValueError, match="`folder` must be the path of a folder.*The system says"):
         checks.folder("folder", name)
 
 
