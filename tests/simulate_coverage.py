@@ -26,6 +26,7 @@ DRAWS = {  # name: (draw(rng, shape), true mean)
     "normal": (lambda rng, shape: rng.normal(0.0, 1.0, shape), 0.0),
     "exponential": (lambda rng, shape: rng.exponential(1.0, shape), 1.0),
     "lognormal": (lambda rng, shape: rng.lognormal(0.0, 1.0, shape), math.exp(0.5)),
+    "lognormal pairs": (lambda rng, shape: rng.lognormal(size=shape) - rng.lognormal(size=shape), 0.0),
 }
 
 
@@ -44,7 +45,7 @@ def tally(intervals, truth):
 
 
 def means(repeats):
-    """Student t at n = 10, 20, 49 and BCa from 50, with the t interval that BCa replaces beside it."""
+    """Student t at n = 10, 20, 49; from 50 on the interval that BCa extends, with t alone beside it."""
     for n in (10, 20, 49, 50, 100, 200):
         for case, (draw, truth) in DRAWS.items():
             many = repeats if n >= stats.BOOTSTRAP_FROM else 10 * repeats

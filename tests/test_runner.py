@@ -62,7 +62,7 @@ def executed(tmp_path_factory):
     paths = [
         add_notebook(root, "01_good", CLAIMS.replace("NAME", "01_good")),
         add_notebook(root, "02_bad", "print('before')", "raise ValueError('on purpose')"),
-        add_notebook(root, "03_good"),
+        add_notebook(root, "03_good", "import time\ntime.sleep(1.2)"),
     ]
     sources = [path.read_bytes() for path in paths]
     return root, paths, sources, run(root)
@@ -80,6 +80,11 @@ def test_one_failing_notebook_hides_no_other_and_is_reported(executed):
     assert "2 supported" in table and "1 contradicted" in table
     assert [line.split()[-1] for line in table.splitlines()[1:]] == ["ok", "FAILED", "ok"]
     assert not (root / "build" / "stamps").exists() or not list((root / "build" / "stamps").rglob("*.json"))
+
+
+def test_it_says_where_the_time_went(executed):
+    said = executed[-1].stdout
+    assert "slowest cells: [2] 1 s\n03_good: ok" in said and "slowest" not in said[: said.index("03_good")]
 
 
 def test_claims_are_placed_only_for_a_notebook_that_ran_to_its_end(executed):

@@ -75,6 +75,14 @@ def chunks_of(path, plan):
     return chunks
 
 
+def slowest(cells, count=6):
+    """Return where the time went, by what papermill noted: the cells' positions and seconds, the slowest first."""
+    own = [cell.metadata for cell in cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    seconds = {i: metadata.get("papermill", {}).get("duration") or 0 for i, metadata in enumerate(own)}
+    most = sorted((i for i in seconds if seconds[i] >= 1), key=seconds.get, reverse=True)[:count]
+    return ", ".join(f"[{i}] {seconds[i]:.0f} s" for i in most)
+
+
 def execute(path, plan):
     """Run one notebook, then place it and its claims; return its row of the summary."""
     import papermill
@@ -103,7 +111,10 @@ def execute(path, plan):
             print(f"    {line}")
     row = {"seconds": time.monotonic() - started, "peak": memory.peak, "status": "ok"}
 
-    content = tidy(nbformat.read(staging / path.name, as_version=4))
+    made_of = nbformat.read(staging / path.name, as_version=4)
+    if where := slowest(made_of.cells):
+        print(f"    slowest cells: {where}")
+    content = tidy(made_of)
     target, claims = plan.targets(path.stem)
     made = staging / "claims" / claims.name
     row["claims"] = count_verdicts(made)

@@ -21,7 +21,15 @@ from run_notebooks import prepare, run_all
 
 SEEDS = range(1, 11)
 # Replicates in place of those of the full profile, by the constant that a notebook keeps them in.
-FEWER = {}
+FEWER = {
+    "01_overfitting": dict(COUNT=128, FEW=50, CONTINUED=12, THOUSAND=250, ON=50, FORTY=12, SOME=50, DEEP=8, TWENTY=10),
+    "02_regularization": dict(COUNT=50, FEW=8),
+    "03_batch_normalization": dict(THOUSAND=250, FEW=50, HUNDRED=50, MANY=50, TWENTY=8),
+    "04_flat_and_sharp_minima": dict(HUNDRED=40, RUNS=60, AROUND=8, SOME=8, SETS=8, BIG=6, FIFTY=40, TASKS=10),
+    "05_lottery_tickets": dict(
+        RUNS=1000, TWO_FOUR=500, SIXTEEN=100, FEW=400, THOUSAND=300, EACH=100, SOME=400, STUCK=50, TRIALS=8, CHOOSERS=3
+    ),
+}
 
 
 def thinned(source, constants):
