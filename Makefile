@@ -22,7 +22,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env notebooks stability test verify bench lab lint lock clean
+.PHONY: help env notebooks stability controls test verify bench lab lint lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,8 +36,11 @@ notebooks: env ## execute every notebook in full, in place (PROFILE=quick: the t
 stability: env ## measure every claim again under ten other master seeds (up to 90 minutes); writes results/stability/
 	@exec "$(PY)" tools/stability.py --parent "$$PPID" $(SEEDS)
 
+controls: env ## run experiments with a known outcome through the same machinery (three minutes); writes results/controls.json
+	@"$(PY)" tools/controls.py
+
 test: env ## the whole test suite
-	@"$(PY)" -m pytest $(TEST_ARGS)
+	@"$(PY)" -m pytest -n auto --maxprocesses 4 --dist worksteal $(TEST_ARGS)
 
 verify: env ## execute the committed notebooks again and compare their marked outputs (nbval)
 	@sh tools/verify.sh "$(PY)"

@@ -134,3 +134,18 @@ def test_the_constants_that_are_thinned_are_the_notebooks_own():
     for name, constants in stability.FEWER.items():
         source = "\n".join(c.source for c in nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4).cells)
         assert not [constant for constant in constants if constant not in source]
+
+
+def test_what_a_seed_was_made_from_is_the_same_in_every_checkout(tmp_path):
+    digests = []
+    for name, code in (("here", "1"), ("there", "1"), ("changed", "2")):
+        root = tmp_path / name
+        for folder in ("helpers", "data", "notebooks"):
+            (root / folder).mkdir(parents=True)
+        (root / "helpers" / "a.py").write_text(code)
+        (root / "requirements.txt").write_text("")
+        path = root / "notebooks" / "01_a.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=notebook("x = 1")), path)
+        plan = stability.Plan(root, "stability", 1, root / "build")
+        digests.append(stability.digest([path], plan))
+    assert digests[0] == digests[1] != digests[2]

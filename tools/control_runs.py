@@ -17,12 +17,13 @@ from helpers import Dataset, data, fit_many, landscape, measures, models, predic
 N = 50  # replicates, where nothing else is said
 FAMILIES = {  # experiments with one recipe and one kind of measurement, and the claims that rest on them
     "noisy line": "overfitting-blog/*",
-    "longer and wider": "keras-post/validation-exceeds-training keras-post/longer-training-* keras-post/more-capacity-*",
+    "longer and wider": "keras-post/validation-exceeds-training keras-post/longer-training-* "
+    "keras-post/more-capacity-*",
     "choosing by training loss": "keras-post/training-loss-does-not-predict keras-post/selecting-by-training-loss-*",
     "penalty and dropout": "keras-post/l2-* keras-post/similar-training-loss-* keras-post/k-fold-* "
     "keras-post/gap-grows-* generalization-thread/dropout-* generalization-thread/more-data-*",
-    "when to stop": "keras-post/early-stopping-helps generalization-thread/noise-* generalization-thread/end-is-overfit "
-    "generalization-thread/high-learning-rate-overshoots",
+    "when to stop": "keras-post/early-stopping-helps generalization-thread/noise-* "
+    "generalization-thread/end-is-overfit generalization-thread/high-learning-rate-overshoots",
     "smoothness": "generalization-thread/weights-start-* generalization-thread/small-initial-* "
     "generalization-thread/l2-makes-smoother",
     "batch norm": "keras-post/batch-norm-lowers-* keras-post/batch-norm-similar-* keras-post/batch-norm-helps-*",
@@ -53,7 +54,7 @@ class Control:
     text : str
         What is done.
     cheap : bool
-        Runs in the test suite too.
+        Runs in the test suite too: a few seconds, and no A/A, of which one in a hundred has to fail.
     run : callable
         Returns values and baseline, (M,) each or None; for a cause, the effect with the cause and without, (M,) each.
     """
@@ -66,7 +67,7 @@ class Control:
     run: callable
 
 
-def control(family, kind, claim, cheap=True):
+def control(family, kind, claim, cheap=False):
     """Enter the decorated function into `CONTROLS`."""
 
     def enter(function):
@@ -125,21 +126,21 @@ def line_of(dataset):
     return np.polyfit(dataset.x_train[:, 0].astype(float), dataset.y_train[:, 0].astype(float), 1)
 
 
-@control("noisy line", "A/A", "overfitting-blog/resembles-least-squares", cheap=False)
+@control("noisy line", "A/A", "overfitting-blog/resembles-least-squares")
 def noisy_line_twice():
-    """The 40,701-parameter network twice, with other initial weights and batch orders."""
+    """Train the 40,701-parameter network twice, with other initial weights and batch orders."""
     return excess(seed=1), excess(seed=0)
 
 
-@control("noisy line", "known effect", "overfitting-blog/resembles-least-squares", cheap=False)
+@control("noisy line", "known effect", "overfitting-blog/resembles-least-squares")
 def noisy_line_without_relu():
-    """Its ReLUs left out and its learning rate decayed, the network is a straight line."""
+    """Leave out its ReLUs and decay its learning rate: what is left is a straight line."""
     return excess("linear", decay=True), excess_of_lines()
 
 
-@control("noisy line", "cause", "overfitting-blog/resembles-least-squares", cheap=False)
+@control("noisy line", "cause", "overfitting-blog/resembles-least-squares")
 def noisy_line_with_decay():
-    """The constant learning rate makes most of the excess risk: decay it."""
+    """Decay the learning rate, which the text blames for most of the excess risk."""
     return excess() - excess_of_lines(), excess(decay=True) - excess_of_lines()
 
 
@@ -163,14 +164,14 @@ def post_runs(seed=0):
 
 @control("longer and wider", "A/A", "keras-post/longer-training-overfits")
 def post_twice():
-    """The 64-64 network twice, with other initial weights and batch orders."""
+    """Train the 64-64 network twice, with other initial weights and batch orders."""
     stack = post_sets(N, 1)
     return tuple(mse(post_runs(seed), stack.x_val, stack.y_val) for seed in (1, 0))
 
 
-@control("longer and wider", "known effect", "keras-post/validation-exceeds-training")
+@control("longer and wider", "known effect", "keras-post/validation-exceeds-training", cheap=True)
 def eight_points():
-    """Eight training points: even a straight line has a gap of twice the noise variance times 2/8, which is 2."""
+    """Train on eight points: even a straight line has a gap of twice the noise variance times 2/8, which is 2."""
     stack = post_sets(N, 2, n=16, val=0.5)
     runs = fit(post_network, stack, 2000)
     return mse(runs, stack.x_val, stack.y_val), mse(runs, stack.x_train, stack.y_train)
@@ -201,9 +202,9 @@ def lines_on_noise(seed=0):
     return fit(straight, pure_noise(), LONG, seed, batch_size=60, learning_rate=0.01, snapshots=EARLY)
 
 
-@control("longer and wider", "known effect", "keras-post/longer-training-overfits")
+@control("longer and wider", "known effect", "keras-post/longer-training-overfits", cheap=True)
 def longer_on_noise():
-    """50 inputs and 60 targets of pure noise: least squares, where training leads, has an excess risk near 22."""
+    """Fit 50 inputs to 60 targets of pure noise: least squares, where training leads, has an excess risk near 22."""
     stack, runs = pure_noise(), lines_on_noise()
     return mse(runs, stack.x_val, stack.y_val), mse(runs, stack.x_val, stack.y_val, epoch=20)
 
@@ -241,14 +242,14 @@ def chosen(criterion, risk):
 
 @control("choosing by training loss", "A/A", "keras-post/training-loss-does-not-predict")
 def validation_twice():
-    """Choosing among polynomials of degree 1 to 5 by one validation set, and by another of the same size."""
+    """Choose among polynomials of degree 1 to 5 by one validation set, and by another of the same size."""
     _, first, second, risk = polynomials()[:, :, :5]
     return chosen(first, risk), chosen(second, risk)
 
 
-@control("choosing by training loss", "known effect", "keras-post/selecting-by-training-loss-overfits")
+@control("choosing by training loss", "known effect", "keras-post/selecting-by-training-loss-overfits", cheap=True)
 def nested_models():
-    """Polynomials of degree 1 to 40 by least squares: training loss always chooses 40, the worst or nearly so."""
+    """Choose among polynomials of degree 1 to 40: training loss always takes 40, the worst or nearly so."""
     train, val, _, risk = polynomials()
     return chosen(train, risk) > chosen(val, risk), None
 
@@ -272,7 +273,7 @@ def fifty_inputs():
 
 @control("penalty and dropout", "A/A", "keras-post/l2-lowers-validation-mse")
 def fifty_inputs_twice():
-    """The 64-64 network on fifty inputs twice, with other initial weights and batch orders."""
+    """Train the 64-64 network on fifty inputs twice, with other initial weights and batch orders."""
     stack, build = fifty_inputs(), functools.partial(models.mlp, (INPUTS,), 1)
     return tuple(mse(fit(build, stack, 200, seed), stack.x_val, stack.y_val) for seed in (1, 0))
 
@@ -283,17 +284,17 @@ def ridge(strength):
     return keras.Sequential([keras.Input((INPUTS,)), keras.layers.Dense(1, kernel_regularizer=penalty)])
 
 
-@control("penalty and dropout", "known effect", "keras-post/l2-lowers-validation-mse")
+@control("penalty and dropout", "known effect", "keras-post/l2-lowers-validation-mse", cheap=True)
 def ridge_on_noise():
-    """Linear models on pure noise: the penalty of ridge regression takes away most of an excess risk near 22."""
+    """Fit linear models to pure noise: the penalty of ridge regression takes away most of an excess risk near 22."""
     stack, plain = pure_noise(), lines_on_noise()
     runs = fit(functools.partial(ridge, 1.0), stack, LONG, batch_size=60, learning_rate=0.01)
     return mse(runs, stack.x_val, stack.y_val), mse(plain, stack.x_val, stack.y_val)
 
 
-@control("penalty and dropout", "cause", "keras-post/l2-lowers-reported-val-loss")
+@control("penalty and dropout", "cause", "keras-post/l2-lowers-reported-val-loss", cheap=True)
 def penalty_not_counted():
-    """The penalty inside val_loss makes the reported loss higher: do not count it."""
+    """Leave the penalty out of val_loss: the text blames it for the higher reported loss."""
     stack, plain = post_sets(N, 1), post_runs()
     runs = fit(functools.partial(post_network, l2=0.01), stack, 200)
     reported = [r.history["val_loss"][:, -1].astype(float) for r in (runs, plain)]
@@ -313,20 +314,20 @@ def noise_path(seed=0):
 
 @control("when to stop", "A/A", "keras-post/early-stopping-helps")
 def stop_twice():
-    """Linear models on pure noise stopped by validation error, twice, with other initial weights."""
+    """Stop linear models on pure noise by validation error, twice, with other initial weights."""
     return tuple(chosen(val.T, risk.T) for val, risk in (noise_path(1), noise_path(0)))
 
 
-@control("when to stop", "known effect", "keras-post/early-stopping-helps")
+@control("when to stop", "known effect", "keras-post/early-stopping-helps", cheap=True)
 def stop_on_noise():
-    """Linear models on pure noise: the end is least squares with an excess risk near 22, the start is better."""
+    """Stop linear models on pure noise: the end is least squares with an excess risk near 22, the start is better."""
     val, risk = noise_path()
     return chosen(val.T, risk.T), risk[-1]
 
 
-@control("when to stop", "known effect", "generalization-thread/end-is-overfit")
+@control("when to stop", "known effect", "generalization-thread/end-is-overfit", cheap=True)
 def end_on_noise():
-    """The same training: the risk at the end is above 1.1 times the lowest on the way in every run."""
+    """Follow the same training: the risk at its end is far above the lowest on the way in every run."""
     _, risk = noise_path()
     return risk[-1] > 1.1 * risk.min(axis=0), None
 
@@ -342,13 +343,13 @@ def variation(weights):
 
 @control("smoothness", "A/A", "generalization-thread/small-initial-weights-make-smoother")
 def variation_twice():
-    """The curve of the 64-64 network twice, with other initial weights and batch orders."""
+    """Draw the curve of the 64-64 network twice, with other initial weights and batch orders."""
     return variation(post_runs(1).weights), variation(post_runs(0).weights)
 
 
-@control("smoothness", "known effect", "generalization-thread/l2-makes-smoother")
+@control("smoothness", "known effect", "generalization-thread/l2-makes-smoother", cheap=True)
 def half_the_slope():
-    """The output weights halved: half the slope everywhere, a ratio of one half."""
+    """Halve the output weights: half the slope everywhere, a ratio of one half."""
     weights = post_runs().weights
     return variation([*weights[:-2], weights[-2] / 2, weights[-1] / 2]), variation(weights)
 
@@ -360,21 +361,21 @@ normalized = functools.partial(models.mlp, (1,), 1, batch_norm=True)
 
 @control("batch norm", "A/A", "keras-post/batch-norm-lowers-validation-loss")
 def batch_norm_twice():
-    """The post's network with batch norm twice, with other initial weights and batch orders."""
+    """Train the post's network with batch norm twice, with other initial weights and batch orders."""
     stack = post_sets(N, 1)
     return tuple(mse(fit(normalized, stack, 200, seed), stack.x_val, stack.y_val) for seed in (1, 0))
 
 
 @control("batch norm", "known effect", "keras-post/batch-norm-lowers-validation-loss")
 def beyond_the_stable_rate():
-    """SGD with a rate that the plain network cannot take, its curvature being above 2 over the rate; batch norm can."""
+    """Use SGD at a rate above 2 over the plain network's curvature: it cannot train, and batch norm can."""
     stack, sgd = post_sets(N, 1), {"optimizer": "sgd", "learning_rate": 0.1}
     return tuple(mse(fit(build, stack, 200, **sgd), stack.x_val, stack.y_val) for build in (normalized, post_network))
 
 
-@control("batch norm", "cause", "keras-post/batch-norm-lowers-validation-loss")
+@control("batch norm", "cause", "keras-post/batch-norm-lowers-validation-loss", cheap=True)
 def averages_catch_up():
-    """Late averages make the validation loss higher: stop the weights, let the averages go on for 200 epochs."""
+    """Stop the weights and let the averages, which the text calls late, go on for 200 epochs."""
     stack = post_sets(N, 1)
     plain = mse(post_runs(), stack.x_val, stack.y_val)
     runs = fit(normalized, stack, 200)
@@ -397,13 +398,13 @@ def deep_error(batch_norm, seed=0, scale=1.0):
 
 @control("deep with batch norm", "A/A", "batch-norm/lowers-test-error")
 def deep_twice():
-    """The 8 x 64 network with batch norm twice, with other initial weights and batch orders."""
+    """Train the 8 x 64 network with batch norm twice, with other initial weights and batch orders."""
     return deep_error(True, 1), deep_error(True, 0)
 
 
 @control("deep with batch norm", "known effect", "batch-norm/lowers-test-error")
 def tiny_initial_weights():
-    """Initial kernels times 0.1: no signal passes eight plain layers; batch norm does not see the factor."""
+    """Multiply the initial kernels by 0.1: no signal passes eight plain layers; batch norm does not see the factor."""
     return deep_error(True, scale=0.1), deep_error(False, scale=0.1)
 
 
@@ -430,22 +431,22 @@ def minima(share, flipped, seed=0):
     return SimpleNamespace(weights=runs.weights, stack=stack, test=accuracy, loss=clean["loss"], fit=clean["accuracy"])
 
 
-@control("bad minima", "A/A", "flat-minima/no-loss-reason-for-good", cheap=False)
+@control("bad minima", "A/A", "flat-minima/no-loss-reason-for-good")
 def good_twice():
-    """The control with true labels twice, with other initial weights."""
+    """Train the control with true labels twice, with other initial weights."""
     return minima(0.5, False, 1).loss, minima(0.5, False, 0).loss
 
 
-@control("bad minima", "known effect", "flat-minima/bad-minima-exist", cheap=False)
+@control("bad minima", "known effect", "flat-minima/bad-minima-exist")
 def two_wrong_to_one():
-    """Attack share 2/3: in any neighbourhood two labels of three are wrong, so most fresh points must be too."""
+    """Attack with a share of 2/3: in any neighbourhood two labels of three are wrong, so most answers must be too."""
     found = minima(2 / 3, True)
     return (found.fit == 1) & (found.test < 0.53), None
 
 
-@control("bad minima", "cause", "flat-minima/bad-minima-exist", cheap=False)
+@control("bad minima", "cause", "flat-minima/bad-minima-exist")
 def true_labels():
-    """The flipped labels, not the further points, make a minimum bad: give these points their true labels."""
+    """Give the attack points their true labels: what makes a minimum bad is the labels, not the further points."""
     fewer = minima(0.0, True).test
     return fewer - minima(0.5, True).test, fewer - minima(0.5, False).test
 
@@ -461,15 +462,15 @@ def area(found, seed=0):
     return np.trapezoid(accuracy.mean(axis=1), sizes, axis=1)
 
 
-@control("flatness", "A/A", "flat-minima/good-survive-perturbation", cheap=False)
+@control("flatness", "A/A", "flat-minima/good-survive-perturbation")
 def area_twice():
-    """Robustness of the control with true labels twice, with other initial weights and directions."""
+    """Measure the robustness of the control with true labels twice, with other initial weights and directions."""
     return area(minima(0.5, False, 1), 1), area(minima(0.5, False, 0), 0)
 
 
-@control("flatness", "known effect", "flat-minima/good-is-nearly-constant")
+@control("flatness", "known effect", "flat-minima/good-is-nearly-constant", cheap=True)
 def far_apart():
-    """Two blobs, 12 standard deviations apart: a perturbation of 5 % moves no boundary that far."""
+    """Tell two blobs apart that are 12 standard deviations apart: a perturbation of 5 % moves no boundary that far."""
     sets = []
     for seed in seeds(N, 8):
         rng = np.random.default_rng(seed)
@@ -483,9 +484,9 @@ def far_apart():
     return (found[:, :, 0] - found[:, :, 1]).mean(axis=1), None
 
 
-@control("flatness", "known effect", "flat-minima/good-have-wider-margins", cheap=False)
+@control("flatness", "known effect", "flat-minima/good-have-wider-margins")
 def inputs_doubled():
-    """Inputs doubled and the first kernel halved: the same function of the points, every margin twice as wide."""
+    """Double the inputs and halve the first kernel: the same function of the points, every margin twice as wide."""
     found, ways = minima(0.5, False), measures.compass(16)
     x = found.stack.x_val
     double = [found.weights[0] / 2, *found.weights[1:]]
@@ -505,17 +506,17 @@ def per_parameter(build, weights, x, y, kind, seed, **options):
     return measures.basin_volume(radii, n).estimate / n
 
 
-@control("basins", "A/A", "flat-minima/bad-basins-are-smaller", cheap=False)
+@control("basins", "A/A", "flat-minima/bad-basins-are-smaller")
 def directions_twice():
-    """The same minima along 32 random directions, and along 32 others."""
+    """Measure the same minima along 32 random directions, and along 32 others."""
     found = minima(0.5, False)
     sides = (found.stack.x_val, found.stack.y_val, "filter")
     return tuple(per_parameter(small, found.weights, *sides, seed, start=0.005) for seed in (1, 0))
 
 
-@control("basins", "known effect", "flat-minima/bad-basins-are-smaller")
+@control("basins", "known effect", "flat-minima/bad-basins-are-smaller", cheap=True)
 def curvature_times_four():
-    """Linear models, and the same with inputs doubled: four times the curvature, so half the radius, 0.3 decades."""
+    """Double the inputs of linear models: four times the curvature, so half the radius, 0.301 decades a parameter."""
     rng = np.random.default_rng(seeds(1, 9)[0])
     x, zero = rng.normal(size=(N, 200, INPUTS)), [np.zeros((N, INPUTS, 1)), np.zeros((N, 1))]
     y = np.zeros((N, 200, 1))
@@ -553,21 +554,22 @@ def converged(weights, stack, width):
 
 @control("XOR", "A/A", "xor-thread/more-units-more-reliable")
 def two_units_twice():
-    """Two hidden units twice, with points and initial weights of their own."""
+    """Train two hidden units twice, with points and initial weights of their own."""
     return xor_fit(blobs(1000, 10), 2, 1)[1], xor_fit(blobs(1000, 11), 2)[1]
 
 
-@control("XOR", "known effect", "xor-thread/four-units-converge-reliably")
+@control("XOR", "known effect", "xor-thread/four-units-converge-reliably", cheap=True)
 def many_units():
-    """64 hidden units: every blob activates about half of them, and the task is linear in so many half planes."""
+    """Train 64 hidden units: every blob activates about half of them, and the task is linear in so many half planes."""
     return xor_fit(blobs(500, 12), 64)[1], None
 
 
-@control("XOR", "known effect", "xor-thread/signs-decide")
+@control("XOR", "known effect", "xor-thread/signs-decide", cheap=True)
 def twins_and_opposites():
-    """Equal magnitudes: two units with equal signs stay one unit and cannot solve XOR, two with opposite signs can."""
+    """Give all weights one magnitude: units of equal signs stay one unit and cannot solve XOR; opposite ones can."""
     runs = 20
-    units = np.array([[[-1, 1], [-1, 1]], [[-1, 1], [1, -1]], [[1, 1], [1, 1]], [[1, 1], [-1, -1]]])  # pattern, unit, in
+    twins, opposites = [[-1, 1], [-1, 1]], [[-1, 1], [1, -1]]
+    units = np.array([twins, opposites, [[1, 1], [1, 1]], [[1, 1], [-1, -1]]])  # (pattern, unit, input)
     vote = np.array([1, 1, -1, -1])[:, None, None] * np.ones((4, 2, 1))
     zero = np.zeros((4 * runs, 3))
     start = [np.tile(units.swapaxes(1, 2), (runs, 1, 1)), zero[:, :2], np.tile(vote, (runs, 1, 1)), zero[:, :1]]
@@ -596,7 +598,7 @@ def pick(stack, members):
 
 @control("inside an XOR network", "A/A", "xor-thread/winning-pair-beats-fresh")
 def random_pairs_twice():
-    """A random pair of the eight units, rewound and trained, and another random pair."""
+    """Rewind and train a random pair of the eight units, and another random pair."""
     weights, begin, stack = eights()
     rng, found = np.random.default_rng(seeds(1, 15)[0]), []
     for _ in range(2):
@@ -605,9 +607,9 @@ def random_pairs_twice():
     return tuple(found)
 
 
-@control("inside an XOR network", "known effect", "xor-thread/pruned-path-suffices")
+@control("inside an XOR network", "known effect", "xor-thread/pruned-path-suffices", cheap=True)
 def two_units_and_six_idle():
-    """Converged pairs with six idle units added: two units suffice by construction."""
+    """Add six idle units to converged pairs: two units suffice by construction."""
     stack = blobs(1500, 16)
     runs, good = xor_fit(stack, 2)
     keep = np.flatnonzero(good)
@@ -633,9 +635,9 @@ def some_pair(weights, stack):
 digits_net = functools.partial(models.mlp, (40,), 10, hidden=(100, 100))
 
 
-@control("tickets", "A/A", "lottery/beats-random-mask", cheap=False)
+@control("tickets", "A/A", "lottery/beats-random-mask")
 def random_masks_twice():
-    """A tenth of the weights kept at random, and another tenth."""
+    """Keep a tenth of the weights at random, and another tenth."""
     stack = Dataset.stack([data.mnist1d(2000, n_test=2000, seed=s) for s in seeds(20, 18)])
     begin = fit(digits_net, stack, 0).weights
     tenth = pruning.prune_by_magnitude(begin, pruning.dense_masks(begin), 0.9, 0.5)
@@ -649,9 +651,9 @@ def ticket_accuracy(build, stack, begin, masks, epochs):
     return 100 * runs.evaluate(stack.x_test, stack.y_test)["accuracy"].astype(float)
 
 
-@control("tickets", "known effect", "lottery/ticket-beats-dense")
+@control("tickets", "known effect", "lottery/ticket-beats-dense", cheap=True)
 def the_right_mask():
-    """Four of 50 inputs matter and a mask cuts off all others: it knows what the dense network has to find out."""
+    """Cut off the 46 of 50 inputs that do not matter: this mask knows what the dense network has to find out."""
     sets = []
     for seed in seeds(20, 19):
         rng = np.random.default_rng(seed)

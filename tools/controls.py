@@ -27,6 +27,7 @@ from helpers import _written, claims, models, stats
 
 ROOT = pathlib.Path(__file__).parent.parent
 TIMES = 200  # repetitions of an A/A comparison
+ENDS = ("estimate", "ci_low", "ci_high")
 BEGIN, END = "<!-- controls:begin -->", "<!-- controls:end -->"
 
 
@@ -61,8 +62,8 @@ def judged(control, record):
     one, other = control.run()
     found = {"family": control.family, "kind": control.kind, "claim": control.claim, "text": control.text}
     found |= {"unit": record["unit"], "n": len(one), "before": None}
-    low, high = (-np.inf if record["region_low"] is None else record["region_low"],
-                 np.inf if record["region_high"] is None else record["region_high"])  # fmt: skip
+    low, high = record["region_low"], record["region_high"]
+    low, high = -np.inf if low is None else low, np.inf if high is None else high
     if control.kind == "cause":
         sign = np.sign(np.mean(one))
         part = stats.paired_interval(sign * one, sign * other)
@@ -77,7 +78,7 @@ def judged(control, record):
         part = interval(record["statistic"], one, other)
         found["expected"] = f"supported: {record['asserted']}"
         held = low <= part.low and part.high <= high
-    ends = {"estimate": float(part.estimate), "ci_low": float(part.low), "ci_high": float(part.high)}
+    ends = dict(zip(ENDS, map(float, (part.estimate, part.low, part.high)), strict=True))
     return found | ends | {"held": bool(held)}
 
 
@@ -161,8 +162,8 @@ def main(argv=None):
         for control in CONTROLS:
             found["controls"].append(judged(control, known[control.claim]))
             part = found["controls"][-1]
-            sign, shown = "ok " if part["held"] else "NOT", claims.format_interval(*(part[k] for k in ENDS))
-            print(f"{sign} {part['family']}, {part['kind']}: {shown} ({part['expected']})", flush=True)
+            sign, shown = "held" if part["held"] else "NOT HELD", claims.format_interval(*(part[k] for k in ENDS))
+            print(f"{sign}: {part['family']}, {part['kind']}: {shown} ({part['expected']})", flush=True)
         for text, count in REPEATED.items():
             found["repeated"].append({"text": text, "times": TIMES, "excluded": int(count())})
             print(text, found["repeated"][-1]["excluded"], "of", TIMES, flush=True)
@@ -173,8 +174,6 @@ def main(argv=None):
         _written.write(readme, new)
     return int(not all(part["held"] for part in found["controls"]))
 
-
-ENDS = ("estimate", "ci_low", "ci_high")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -69,11 +69,14 @@ class Plan:
             base, results = self.root, self.root / "results"
         return base / "notebooks" / f"{name}.ipynb", results / "claims" / f"{name}.json"
 
+    def made_from(self, path):
+        """Return everything that the result of the notebook at `path` depends on, as text."""
+        cells = [(cell.cell_type, cell.source) for cell in nbformat.read(path, as_version=4).cells]
+        return repr((cells, self.profile, self.seed, self.code()))
+
     def key(self, path):
         """Hash everything that the result of the notebook at `path` depends on, and where it goes."""
-        cells = [(cell.cell_type, cell.source) for cell in nbformat.read(path, as_version=4).cells]
-        given = (cells, self.profile, self.seed, str(self.out), self.code())
-        return hashlib.sha256(repr(given).encode()).hexdigest()
+        return hashlib.sha256((self.made_from(path) + str(self.out)).encode()).hexdigest()
 
     def code(self):
         """Hash what all notebooks depend on: the helpers, the data, the versions."""
