@@ -369,7 +369,7 @@ def batch_norm_twice():
 @control("batch norm", "known effect", "keras-post/batch-norm-lowers-validation-loss")
 def beyond_the_stable_rate():
     """Use SGD at a rate above 2 over the plain network's curvature: it cannot train, and batch norm can."""
-    stack, sgd = post_sets(N, 1), {"optimizer": "sgd", "learning_rate": 0.1}
+    stack, sgd = post_sets(N, 1), {"optimizer": "sgd", "learning_rate": 0.02}
     return tuple(mse(fit(build, stack, 200, **sgd), stack.x_val, stack.y_val) for build in (normalized, post_network))
 
 
