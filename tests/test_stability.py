@@ -85,33 +85,54 @@ def test_files_of_seeds_are_read_and_damaged_ones_named(tmp_path):
         _pooled.load(tmp_path)
 
 
-def test_a_claim_needs_what_its_cell_reads_and_no_more():
+def kept(*sources):
+    """Return which of the given one-statement cells are needed, the last of which is tagged."""
+    return list(claim_cells.needed(notebook(*sources)))
+
+
+def test_a_claim_needs_what_its_statement_reads_and_no_more():
     cells = notebook(
         "import numpy as np",
-        "a = 1",
+        "a = 1\nunused = 2",
         "b = np.ones(a)",
         "figure = plot(b)",  # only drawn
-        "record(b)",
+        "c = b + 1\nshown = plot(c)\nsession.ledger.record(c)\nshow(shown)",
     )
-    assert claim_cells.needed(cells) == [0, 1, 2, 4]
+    found = claim_cells.needed(cells)
+    assert found == {0: "import numpy as np", 1: "a = 1", 2: "b = np.ones(a)", 4: "c = b + 1\nsession.ledger.record(c)"}
+
+
+def test_what_calls_a_function_that_records_is_needed_too():
+    cells = ("a = 1", "def versus(x):\n    return session.ledger.record(x)", "b = 2", "found = versus(a)")
+    assert kept(*cells) == [0, 1, 3]
 
 
 def test_a_name_bound_anew_cuts_off_what_it_was_before():
-    assert claim_cells.needed(notebook("x = 1", "x = 2", "record(x)")) == [1, 2]
-    assert claim_cells.needed(notebook("x = 1", "x = x + 1", "record(x)")) == [0, 1, 2]
-    assert claim_cells.needed(notebook("rows = 1", "rows = [k for k in 'ab']\nrows", "record(rows)")) == [1, 2]
+    assert kept("x = 1", "x = 2", "session.ledger.record(x)") == [1, 2]
+    assert kept("x = 1", "x = x + 1", "session.ledger.record(x)") == [0, 1, 2]
+    assert kept("rows = 1", "rows = [k for k in 'ab']", "session.ledger.record(rows)") == [1, 2]
+    assert kept("x = 1", "if y:\n    x = 2", "session.ledger.record(x)") == [0, 1, 2]  # perhaps not bound anew
+
+
+def test_a_comprehension_has_names_of_its_own():
+    assert kept(
+        "k = 1", "z = 2", "rows = [k for k in 'ab']", "session.ledger.record(list(map(lambda z: z, rows)))"
+    ) == [2, 3]
 
 
 @pytest.mark.parametrize("change", ["d['k'] = 1", "d |= {1: 2}", "d.update(k=1)", "d['k'].append(1)", "del d['k']",
                                     "for d['k'] in (1, 2): pass"])  # fmt: skip
-def test_a_cell_that_changes_a_thing_is_needed_by_who_reads_it(change):
-    assert claim_cells.needed(notebook("d = {}", change, "d2 = 0", "record(d)")) == [0, 1, 3]
+def test_a_statement_that_changes_a_thing_is_needed_by_who_reads_it(change):
+    assert kept("d = {}", change, "d2 = 0", "session.ledger.record(d)") == [0, 1, 3]
 
 
 def test_what_a_function_reads_when_called_is_needed():
-    cells = notebook("STEPS = 3", "def f(y, *, z=W):\n    local = y\n    return local + STEPS", "record(f(1))")
-    assert claim_cells.needed(cells) == [0, 1, 2]
-    assert claim_cells.needed(notebook("y = 1", "local = 2", *[c.source for c in cells[1:]])) == [2, 3]
+    function = "def f(y, *, z=W):\n    local = y\n    return local + STEPS"
+    record = "session.ledger.record(f(1))"
+    assert kept("STEPS = 3", function, record) == [0, 1, 2]
+    assert kept("y = 1", "local = 2", function, record) == [2, 3]
+    assert kept(function, "STEPS = 3", record) == [0, 1, 2]  # bound after the function, before the call
+    assert kept(function, "STEPS = 3", "def g(): return f(1)", "session.ledger.record(g())") == [0, 1, 2, 3]
 
 
 def test_fewer_replicates_take_effect_within_the_cell_that_names_them():

@@ -1,19 +1,20 @@
-"""Which cells of a notebook its claims rest on: those tagged `claim`, and all that these read."""
+"""Which statements of a notebook its claims rest on: those that write to the ledger, and all that these read."""
 
 import ast
 import builtins
 
 MUTATORS = {"add", "append", "extend", "insert", "pop", "register", "record", "record_exact", "setdefault", "update"}
-SCOPES = (ast.FunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 class Names(ast.NodeVisitor):
-    """The global names that one cell binds, changes and reads, at once or later inside a function."""
+    """The global names that one statement binds, changes and reads, at once or later inside a function."""
 
-    def __init__(self, source):
+    def __init__(self, statement):
         self.bound, self.changed, self.read, self.later = set(), set(), set(), set()
-        self.depth = 0
-        self.visit(ast.parse(source))
+        self.local = []  # of comprehensions and lambdas
+        self.visit(statement)
+        simple = isinstance(statement, (ast.Assign, ast.Import, ast.ImportFrom, ast.FunctionDef))
+        self.anew = self.bound - self.read if simple else set()  # whatever they were before
 
     def visit_FunctionDef(self, node):
         """Bind the name; read defaults and decorators now, the body when it is called."""
@@ -28,18 +29,27 @@ class Names(ast.NodeVisitor):
 
     def visit_Name(self, node):
         """Tell reading from binding; what a comprehension binds is its own."""
-        if isinstance(node.ctx, ast.Load):
-            if node.id not in self.bound:
-                self.read.add(node.id)
-        elif not self.depth:
+        if any(node.id in names for names in self.local):
+            return
+        if isinstance(node.ctx, ast.Store):
             self.bound.add(node.id)
+        elif node.id not in self.bound:
+            self.read.add(node.id)
 
-    def _within(self, node):
-        self.depth += 1
+    def _comprehension(self, node):
+        targets = [part for generator in node.generators for part in ast.walk(generator.target)]
+        self._within(node, {part.id for part in targets if isinstance(part, ast.Name)})
+
+    def visit_Lambda(self, node):
+        """Take the arguments as local, their defaults as read now."""
+        self._within(node, {part.arg for part in ast.walk(node.args) if isinstance(part, ast.arg)})
+
+    def _within(self, node, names):
+        self.local.append(names)
         self.generic_visit(node)
-        self.depth -= 1
+        self.local.pop()
 
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_Lambda = _within
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
     def visit_Assign(self, node):
         """Read the value before the targets are bound."""
@@ -94,20 +104,57 @@ class Names(ast.NodeVisitor):
             self.read.add(target.id)
 
 
-def needed(cells):
-    """Return the positions of the code cells that the cells tagged `claim` need, these included, in order."""
-    code = {i: Names(cell.source) for i, cell in enumerate(cells) if cell.cell_type == "code"}
-    known = set(dir(builtins))
-    found, open_ones = set(), [i for i in code if "claim" in cells[i].metadata.get("tags", [])]
+def statements(source):
+    """Yield the top-level statements of a cell, each with its lines of source."""
+    lines = source.splitlines()
+    for node in ast.parse(source).body:
+        first = min([node.lineno, *(part.lineno for part in getattr(node, "decorator_list", ()))])
+        yield node, "\n".join(lines[first - 1 : node.end_lineno])
+
+
+def writes(text):
+    """Return whether a statement's source names the ledger."""
+    return ".ledger" in text
+
+
+def reads(names, k):
+    """Return what statement k reads, with what the functions defined before it read when they are called."""
+    wanted, open_ones = set(), list(names[k].read | names[k].later)
     while open_ones:
-        i = open_ones.pop()
-        if i in found:
+        name = open_ones.pop()
+        if name not in wanted:
+            wanted.add(name)
+            open_ones += [one for part in names[:k] if name in part.bound for one in part.later]
+    return wanted
+
+
+def needed(cells):
+    """Return {position: source} of the code cells, cut down to what the ledger's entries in tagged cells need.
+
+    A statement is wanted when it names the ledger, or calls a function that does, in a cell tagged `claim`; with it
+    those that bind or change what it reads.
+    """
+    code = [(i, *part) for i, cell in enumerate(cells) if cell.cell_type == "code" for part in statements(cell.source)]
+    names = [Names(node) for _, node, _ in code]
+    known = set(dir(builtins))
+    writers = {node.name for _, node, text in code if isinstance(node, ast.FunctionDef) and writes(text)}
+    tagged = {i for i, cell in enumerate(cells) if "claim" in cell.metadata.get("tags", [])}
+    found, open_ones = (
+        set(),
+        [k for k, (i, _, text) in enumerate(code) if i in tagged and (writes(text) or names[k].read & writers)],
+    )
+    while open_ones:
+        k = open_ones.pop()
+        if k in found:
             continue
-        found.add(i)
-        for name in (code[i].read | code[i].later) - known:
-            for j in sorted((j for j in code if j < i), reverse=True):
-                if name in code[j].changed or name in code[j].bound:
+        found.add(k)
+        for name in reads(names, k) - known:
+            for j in range(k - 1, -1, -1):
+                if name in names[j].changed or name in names[j].bound:
                     open_ones.append(j)
-                if name in code[j].bound and name not in code[j].read:
+                if name in names[j].anew:
                     break
-    return sorted(found)
+    kept = {}
+    for k in sorted(found):
+        kept.setdefault(code[k][0], []).append(code[k][2])
+    return {i: "\n".join(parts) for i, parts in kept.items()}

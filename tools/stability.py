@@ -1,6 +1,6 @@
 """Measure every claim again under other master seeds; `make stability` calls this.
 
-Of each notebook only the cells run that its claims rest on (tag `claim`, see `claim_cells`), with fewer replicates
+Of each notebook only the statements run that its claims rest on (see `claim_cells`), with fewer replicates
 where they are expensive. Each seed makes one file, `results/stability/seed-01.json` and so on. What is finished is not
 run again unless a notebook, the helpers, the data or the versions have changed; an interrupted call goes on where it
 stopped. `--report` runs nothing and only writes the summary, `results/stability/README.md`.
@@ -24,13 +24,12 @@ SEEDS = range(1, 11)
 # has 100, so that the same kind of interval is tested), and of sweeps the part that claims rest on.
 FEWER = {
     "01_overfitting": {
-        "COUNT": 100, "FEW": 50, "CONTINUED": 10, "THOUSAND": 250, "ON": 50, "FORTY": 10, "SOME": 50, "DEEP": 8,
-        "TWENTY": 8,
+        "COUNT": 100, "CONTINUED": 10, "THOUSAND": 250, "ON": 50, "FORTY": 10, "SOME": 50, "DEEP": 8, "TWENTY": 8,
     },
     "02_regularization": {"COUNT": 50, "FEW": 8},
-    "03_batch_normalization": {"THOUSAND": 250, "FEW": 50, "HUNDRED": 50, "MANY": 50, "TWENTY": 8},
+    "03_batch_normalization": {"THOUSAND": 250, "HUNDRED": 50, "MANY": 50, "TWENTY": 8},
     "04_flat_and_sharp_minima": {
-        "HUNDRED": 54, "RUNS": 60, "AROUND": 8, "SOME": 8, "SETS": 8, "BIG": 6, "FIFTY": 54, "TASKS": 10,
+        "HUNDRED": 54, "RUNS": 60, "SOME": 8, "SETS": 8, "FIFTY": 54, "TASKS": 10,
     },
     "05_lottery_tickets": {
         "RUNS": 1000, "TWO_FOUR": 500, "SIXTEEN": 100, "FEW": 400, "THOUSAND": 300, "EACH": 100, "SOME": 400,
@@ -53,12 +52,13 @@ def thinned(source, constants):
 
 
 def reduced(path):
-    """Return the notebook at `path` cut to the cells that its claims need, thinned, without outputs."""
+    """Return the notebook at `path` cut down to what its claims need, thinned, without outputs."""
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells = [notebook.cells[i] for i in needed(notebook.cells)]
-    constants = FEWER.get(path.stem, {})
-    for cell in notebook.cells:
-        cell.source, cell.outputs, cell.execution_count = thinned(cell.source, constants), [], None
+    sources, constants = needed(notebook.cells), FEWER.get(path.stem, {})
+    for i, source in sources.items():
+        cell = notebook.cells[i]
+        cell.source, cell.outputs, cell.execution_count = thinned(source, constants), [], None
+    notebook.cells = [notebook.cells[i] for i in sources]
     return notebook
 
 
