@@ -121,7 +121,7 @@ def test_a_comprehension_has_names_of_its_own():
 
 
 @pytest.mark.parametrize("change", ["d['k'] = 1", "d |= {1: 2}", "d.update(k=1)", "d['k'].append(1)", "del d['k']",
-                                    "for d['k'] in (1, 2): pass"])  # fmt: skip
+                                    "for d['k'] in (1, 2): pass", "for k, part in d.items(): part[k] = 1"])  # fmt: skip
 def test_a_statement_that_changes_a_thing_is_needed_by_who_reads_it(change):
     assert kept("d = {}", change, "d2 = 0", "session.ledger.record(d)") == [0, 1, 3]
 

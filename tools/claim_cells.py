@@ -58,11 +58,13 @@ class Names(ast.NodeVisitor):
             self._target(target)
 
     def visit_For(self, node):
-        """Read what is walked through before the target is bound."""
+        """Read what is walked through before the target is bound; changing the target's parts changes it."""
         self.visit(node.iter)
         self._target(node.target)
         for part in (*node.body, *node.orelse):
             self.visit(part)
+        if self.changed & {part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)}:
+            self.changed |= {part.id for part in ast.walk(node.iter) if isinstance(part, ast.Name)}
 
     def visit_AugAssign(self, node):
         """Take `a += b` as reading and changing a."""
