@@ -33,10 +33,10 @@ env: ## only the set-up: packages into .venv, or VENV=DIR
 notebooks: env ## execute every notebook in full, in place (PROFILE=quick: the three-minute tour, written to build/)
 	@exec "$(PY)" tools/run_notebooks.py --parent "$$PPID" --profile "$(PROFILE)" --seed "$(SEED)" --out "$(OUT)" $(NOTEBOOKS)
 
-stability: env ## measure every claim again under ten other master seeds (up to 90 minutes); writes results/stability/
+stability: env ## measure every claim again under ten other master seeds (80 to 115 minutes); writes results/stability/
 	@exec "$(PY)" tools/stability.py --parent "$$PPID" $(SEEDS)
 
-controls: env ## run experiments with a known outcome through the same machinery (three minutes); writes results/controls.json
+controls: env ## run experiments with a known outcome (three minutes); writes results/controls.json
 	@"$(PY)" tools/controls.py
 
 test: env ## the whole test suite

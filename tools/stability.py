@@ -20,17 +20,15 @@ from notebook_files import Plan, find, write
 from run_notebooks import prepare, run_all
 
 SEEDS = range(1, 11)
-# By the constant that a notebook keeps them in: replicates in place of those of the full profile (50 or more where it
-# has 100, so that the same kind of interval is tested), and of sweeps the part that claims rest on.
+# By the constant that a notebook keeps them in: replicates in place of those of the full profile, and of sweeps the part
+# that claims rest on. Numbers suit the chunks in which two cores train; ten seeds make up for them.
 FEWER = {
     "01_overfitting": {
-        "COUNT": 100, "CONTINUED": 10, "THOUSAND": 250, "ON": 50, "FORTY": 10, "SOME": 50, "DEEP": 8, "TWENTY": 8,
+        "COUNT": 100, "CONTINUED": 8, "THOUSAND": 250, "ON": 57, "FORTY": 10, "SOME": 50, "DEEP": 6, "TWENTY": 7,
     },
-    "02_regularization": {"COUNT": 50, "FEW": 8},
-    "03_batch_normalization": {"THOUSAND": 250, "HUNDRED": 50, "MANY": 50, "TWENTY": 8},
-    "04_flat_and_sharp_minima": {
-        "HUNDRED": 54, "RUNS": 60, "SOME": 8, "SETS": 8, "FIFTY": 54, "TASKS": 10,
-    },
+    "02_regularization": {"COUNT": 38, "FEW": 8},
+    "03_batch_normalization": {"THOUSAND": 250, "HUNDRED": 40, "MANY": 40, "TWENTY": 8},
+    "04_flat_and_sharp_minima": {"HUNDRED": 24, "RUNS": 60, "SOME": 8, "SETS": 7, "FIFTY": 24, "TASKS": 10},
     "05_lottery_tickets": {
         "RUNS": 1000, "TWO_FOUR": 500, "SIXTEEN": 100, "FEW": 400, "THOUSAND": 300, "EACH": 100, "SOME": 400,
         "STUCK": 50, "TRIALS": 8, "CHOOSERS": 4, "LEVELS": (7,), "ROUNDS": 7, "MARKS": (7,),
