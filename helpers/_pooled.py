@@ -11,6 +11,8 @@ import scipy.stats
 from helpers import checks, stats
 from helpers._claim import Band, Direction, combine, verdict
 
+FEWEST = 5  # seeds that are pooled: an interval from two or three is too wide to say anything
+
 
 def honest_range(seeds, level=stats.LEVEL):
     """Return where the standard deviation of estimates over their standard error lies, if the intervals are honest.
@@ -113,7 +115,7 @@ def load(folder):
     Returns
     -------
     dict of str to dict
-        Claim id to what `pooled` returns, for claims with an interval under two seeds or more; empty without files.
+        Claim id to what `pooled` returns, for claims with an interval under `FEWEST` seeds or more.
 
     Raises
     ------
@@ -132,7 +134,7 @@ def load(folder):
         for record in claims:
             if record["kind"] == "estimate":
                 records.setdefault(record["id"], []).append(record)
-    return {id: pooled(same) for id, same in records.items() if len(same) > 1}
+    return {id: pooled(same) for id, same in records.items() if len(same) >= FEWEST}
 
 
 def report(folder, records):
@@ -154,7 +156,8 @@ def report(folder, records):
     found = load(folder)
     known = [record for record in records if record["id"] in found]
     if not known:
-        return "# Other master seeds\n\nNo claim has been measured under two seeds yet: run `make stability`.\n"
+        few = f"Fewer than {FEWEST} seeds have been measured: nothing is pooled yet. Run `make stability`."
+        return f"# Other master seeds\n\n{few}\n"
     rows, outside, ratios = [], 0, 0
     for record in known:
         pool = found[record["id"]]

@@ -20,7 +20,7 @@ from notebook_files import Plan, find, write
 from run_notebooks import prepare, run_all
 
 SEEDS = range(1, 11)
-# By the constant that a notebook keeps them in: replicates in place of those of the full profile, and of sweeps the part
+# By the constant that a notebook keeps them in: replicates in place of the full profile's, and of sweeps the part
 # that claims rest on. Numbers suit the chunks in which two cores train; ten seeds make up for them.
 FEWER = {
     "01_overfitting": {
