@@ -21,9 +21,8 @@ import sys
 import control_runs
 import numpy as np
 from control_runs import CONTROLS, FAMILIES
-from notebook_files import write
 
-from helpers import _written, claims, models, stats
+from helpers import _evidence, _pooled, _written, claims, models, stats
 
 ROOT = pathlib.Path(__file__).parent.parent
 TIMES = 200  # repetitions of an A/A comparison
@@ -32,15 +31,8 @@ BEGIN, END = "<!-- controls:begin -->", "<!-- controls:end -->"
 
 
 def interval(statistic, values, baseline=None):
-    """Return the 99 % interval that the ledger would compute for a claim of that statistic."""
-    if statistic == "proportion":
-        return stats.proportion_interval(int(np.sum(values)), len(values))
-    if statistic == "proportion_difference":
-        pairs = [(int(np.sum(part)), len(part)) for part in (values, baseline)]
-        return stats.proportion_difference_interval(*pairs[0], *pairs[1])
-    if statistic == "ratio":
-        return stats.ratio_interval(values, baseline)
-    return stats.mean_interval(values) if baseline is None else stats.paired_interval(values, baseline)
+    """Return the 99 % interval of the ledger for a claim of that statistic."""
+    return _evidence._interval(statistic, values, baseline, stats.LEVEL)
 
 
 def judged(control, record):
@@ -62,8 +54,7 @@ def judged(control, record):
     one, other = control.run()
     found = {"family": control.family, "kind": control.kind, "claim": control.claim, "text": control.text}
     found |= {"unit": record["unit"], "n": len(one), "before": None}
-    low, high = record["region_low"], record["region_high"]
-    low, high = -np.inf if low is None else low, np.inf if high is None else high
+    ratio = record["statistic"] == "ratio"
     if control.kind == "cause":
         sign = np.sign(np.mean(one))
         part = stats.paired_interval(sign * one, sign * other)
@@ -71,13 +62,14 @@ def judged(control, record):
         held = part.low > 0 and np.mean(sign * other) <= 0.5 * np.mean(sign * one)
     elif control.kind == "A/A":
         part = interval(record["statistic"], one, other)
-        none = 1.0 if record["statistic"] == "ratio" else 0.0
+        none = 1.0 if ratio else 0.0
         found["expected"] = f"{none:g} inside"
         held = part.low <= none <= part.high
     else:
         part = interval(record["statistic"], one, other)
         found["expected"] = f"supported: {record['asserted']}"
-        held = low <= part.low and part.high <= high
+        region = _pooled.region_of(record)
+        held = claims.verdict(part, region, record["smallest_effect"], ratio).verdict == "supported"
     ends = dict(zip(ENDS, map(float, (part.estimate, part.low, part.high)), strict=True))
     return found | ends | {"held": bool(held)}
 
@@ -156,8 +148,9 @@ def main(argv=None):
     parser.add_argument("--report", action="store_true", help="only write the README's table from what is there")
     parser.add_argument("--root", type=pathlib.Path, default=ROOT)
     args = parser.parse_args(argv)
-    target, known = args.root / "results" / "controls.json", known_claims(args.root)
+    target = args.root / "results" / "controls.json"
     if not args.report:
+        known = known_claims(args.root)
         found = {"schema": 1, "versions": claims.versions(), "controls": [], "repeated": []}
         for control in CONTROLS:
             found["controls"].append(judged(control, known[control.claim]))
@@ -167,7 +160,7 @@ def main(argv=None):
         for text, count in REPEATED.items():
             found["repeated"].append({"text": text, "times": TIMES, "excluded": int(count())})
             print(text, found["repeated"][-1]["excluded"], "of", TIMES, flush=True)
-        write(target, (json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+        _written.write(target, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     found, readme = json.loads(target.read_text(encoding="utf-8")), args.root / "README.md"
     old, new = _written.renewed(readme, BEGIN, END, section(found))
     if old != new:
