@@ -141,10 +141,8 @@ def needed(cells):
     known = set(dir(builtins))
     writers = {node.name for _, node, text in code if isinstance(node, ast.FunctionDef) and writes(text)}
     tagged = {i for i, cell in enumerate(cells) if "claim" in cell.metadata.get("tags", [])}
-    found, open_ones = (
-        set(),
-        [k for k, (i, _, text) in enumerate(code) if i in tagged and (writes(text) or names[k].read & writers)],
-    )
+    found = set()
+    open_ones = [k for k, (i, _, text) in enumerate(code) if i in tagged and (writes(text) or names[k].read & writers)]
     while open_ones:
         k = open_ones.pop()
         if k in found:

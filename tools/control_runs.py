@@ -157,15 +157,21 @@ post_network = functools.partial(models.mlp, (1,), 1)
 
 
 @functools.cache
-def post_runs(seed=0):
-    """Train the post's network."""
-    return fit(post_network, post_sets(N, 1), 200, seed)
+def posts():
+    """Return the data sets that the controls on the post's network share."""
+    return post_sets(N, 1)
+
+
+@functools.cache
+def post_runs(seed=0, batch_norm=False):
+    """Train the post's network on them."""
+    return fit(functools.partial(post_network, batch_norm=batch_norm), posts(), 200, seed)
 
 
 @control("longer and wider", "A/A", "keras-post/longer-training-overfits")
 def post_twice():
     """Train the 64-64 network twice, with other initial weights and batch orders."""
-    stack = post_sets(N, 1)
+    stack = posts()
     return tuple(mse(post_runs(seed), stack.x_val, stack.y_val) for seed in (1, 0))
 
 
@@ -295,7 +301,7 @@ def ridge_on_noise():
 @control("penalty and dropout", "cause", "keras-post/l2-lowers-reported-val-loss", cheap=True)
 def penalty_not_counted():
     """Leave the penalty out of val_loss: the text blames it for the higher reported loss."""
-    stack, plain = post_sets(N, 1), post_runs()
+    stack, plain = posts(), post_runs()
     runs = fit(functools.partial(post_network, l2=0.01), stack, 200)
     reported = [r.history["val_loss"][:, -1].astype(float) for r in (runs, plain)]
     errors = [mse(r, stack.x_val, stack.y_val) for r in (runs, plain)]
@@ -356,30 +362,29 @@ def half_the_slope():
 
 # Batch norm ----------------------------------------------------------------------------------------------------------
 
-normalized = functools.partial(models.mlp, (1,), 1, batch_norm=True)
-
 
 @control("batch norm", "A/A", "keras-post/batch-norm-lowers-validation-loss")
 def batch_norm_twice():
     """Train the post's network with batch norm twice, with other initial weights and batch orders."""
-    stack = post_sets(N, 1)
-    return tuple(mse(fit(normalized, stack, 200, seed), stack.x_val, stack.y_val) for seed in (1, 0))
+    stack = posts()
+    return tuple(mse(post_runs(seed, True), stack.x_val, stack.y_val) for seed in (1, 0))
 
 
 @control("batch norm", "known effect", "keras-post/batch-norm-lowers-validation-loss")
 def beyond_the_stable_rate():
     """Use SGD at a rate above 2 over the plain network's curvature: it cannot train, and batch norm can."""
-    stack, sgd = post_sets(N, 1), {"optimizer": "sgd", "learning_rate": 0.02}
-    return tuple(mse(fit(build, stack, 200, **sgd), stack.x_val, stack.y_val) for build in (normalized, post_network))
+    stack, sgd = posts(), {"optimizer": "sgd", "learning_rate": 0.02}
+    builds = (functools.partial(post_network, batch_norm=on) for on in (True, False))
+    return tuple(mse(fit(build, stack, 200, **sgd), stack.x_val, stack.y_val) for build in builds)
 
 
 @control("batch norm", "cause", "keras-post/batch-norm-lowers-validation-loss", cheap=True)
 def averages_catch_up():
     """Stop the weights and let the averages, which the text calls late, go on for 200 epochs."""
-    stack = post_sets(N, 1)
+    stack, runs = posts(), post_runs(batch_norm=True)
     plain = mse(post_runs(), stack.x_val, stack.y_val)
-    runs = fit(normalized, stack, 200)
-    later = fit(normalized, stack, 200, seed=1, learning_rate=0.0, initial_weights=runs.weights)
+    build = functools.partial(post_network, batch_norm=True)
+    later = fit(build, stack, 200, seed=1, learning_rate=0.0, initial_weights=runs.weights)
     return tuple(mse(r, stack.x_val, stack.y_val) - plain for r in (runs, later))
 
 

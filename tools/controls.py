@@ -74,14 +74,19 @@ def judged(control, record):
     return found | ends | {"held": bool(held)}
 
 
+def excluding_zero(statistic, arms):
+    """Return how many of the intervals between two arms, (times, each) both, exclude zero."""
+    found = [interval(statistic, *pair) for pair in zip(*arms, strict=True)]
+    return sum(not part.low <= 0 <= part.high for part in found)
+
+
 def repeated_units(times=TIMES, each=100):
     """Return how many of ``times`` Newcombe intervals exclude zero: two XOR units, ``each`` runs an arm."""
     arms = []
     for arm in (0, 1):
         stack = control_runs.blobs(times * each, 20 + arm)
         arms.append(control_runs.xor_fit(stack, 2, seed=arm)[1].reshape(times, each))
-    found = [interval("proportion_difference", *pair) for pair in zip(*arms, strict=True)]
-    return sum(not part.low <= 0 <= part.high for part in found)
+    return excluding_zero("proportion_difference", arms)
 
 
 def repeated_lines(times=TIMES, each=50):
@@ -91,8 +96,7 @@ def repeated_lines(times=TIMES, each=50):
     for seed in (0, 1):
         runs = control_runs.fit(lambda: models.linear((1,), 1), stack, 30, seed, learning_rate=0.05)
         arms.append(control_runs.mse(runs, stack.x_val, stack.y_val).reshape(times, each))
-    found = [interval("mean", *pair) for pair in zip(*arms, strict=True)]
-    return sum(not part.low <= 0 <= part.high for part in found)
+    return excluding_zero("mean", arms)
 
 
 REPEATED = {

@@ -138,9 +138,14 @@ def sweep(plan):
         aside.unlink(missing_ok=True)
 
 
+def own_cells(notebook):
+    """Return the notebook's cells without the one that papermill put in."""
+    return [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+
+
 def tidy(notebook):
     """Remove what depends on the run (times, the injected cell, the Python version) and number the cells from 1."""
-    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    notebook.cells = own_cells(notebook)
     notebook.metadata.pop("papermill", None)
     notebook.metadata.get("language_info", {}).pop("version", None)
     count = 0

@@ -23,7 +23,7 @@ import time
 
 import nbformat
 import psutil
-from notebook_files import Plan, alone, count_verdicts, find, sweep, tidy, write
+from notebook_files import Plan, alone, count_verdicts, find, own_cells, sweep, tidy, write
 
 MARKER = "<!-- claims:begin -->"
 KERNEL = b"""\
@@ -75,10 +75,9 @@ def chunks_of(path, plan):
     return chunks
 
 
-def slowest(cells, count=6):
+def slowest(notebook, count=6):
     """Return where the time went, by what papermill noted: the cells' positions and seconds, the slowest first."""
-    own = [cell.metadata for cell in cells if "injected-parameters" not in cell.metadata.get("tags", [])]
-    seconds = {i: metadata.get("papermill", {}).get("duration") or 0 for i, metadata in enumerate(own)}
+    seconds = {i: c.metadata.get("papermill", {}).get("duration") or 0 for i, c in enumerate(own_cells(notebook))}
     most = sorted((i for i in seconds if seconds[i] >= 1), key=seconds.get, reverse=True)[:count]
     return ", ".join(f"[{i}] {seconds[i]:.0f} s" for i in most)
 
@@ -111,10 +110,10 @@ def execute(path, plan):
             print(f"    {line}")
     row = {"seconds": time.monotonic() - started, "peak": memory.peak, "status": "ok"}
 
-    made_of = nbformat.read(staging / path.name, as_version=4)
-    if where := slowest(made_of.cells):
+    executed = nbformat.read(staging / path.name, as_version=4)
+    if where := slowest(executed):
         print(f"    slowest cells: {where}")
-    content = tidy(made_of)
+    content = tidy(executed)
     target, claims = plan.targets(path.stem)
     made = staging / "claims" / claims.name
     row["claims"] = count_verdicts(made)
