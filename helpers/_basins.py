@@ -8,7 +8,7 @@ import numpy as np
 import scipy.special
 
 from helpers import _inference, _rays, checks, seeds
-from helpers.members import Recipe
+from helpers.members import recipe_of
 
 LOG10 = np.log(10.0)
 
@@ -48,8 +48,8 @@ def crossing_radii(
     growth : float
         Of the radius from one look to the next, above 1; a barrier narrower than that may be stepped over.
     precision : float
-        Relative width of the bracket at which bisection ends and a secant finishes, 1e-6 or more: radii are precise
-        to about its square.
+        Relative width of the bracket at which bisection ends and interpolation finishes, 1e-6 to 0.5: radii are
+        precise to about its square.
     pilot : bool
         Scan only the first few directions of each network from ``start``, and the others from 0.7 times the smallest
         radius that these have: fewer looks, and the same radii up to ``precision``.
@@ -69,7 +69,7 @@ def crossing_radii(
     -----
     Radii of [huang2019]_, found by bisection. A NaN or infinite loss counts as above the threshold.
     """
-    recipe = Recipe(model)
+    recipe = recipe_of(model)
     weights, members = _inference.check_weights("weights", weights, recipe)
     directions, moving, rays = _rays.check_directions(directions, recipe, members)
     x, y, stacked, task = _rays.check_data(recipe, x, y, members)
@@ -77,7 +77,7 @@ def crossing_radii(
     start = checks.real("start", start, 0, low_open=True)
     reach = checks.real("reach", reach, start)
     growth = checks.real("growth", growth, 1, low_open=True)
-    precision = checks.real("precision", precision, 1e-6, 0.1, remedy="float32 cannot tell closer radii apart.")
+    precision = checks.real("precision", precision, 1e-6, 0.5, remedy="float32 cannot tell closer radii apart.")
     pilot = checks.flag("pilot", pilot)
     search = (threshold, growth, reach, precision)
     return _rays.crossing(recipe, weights, directions, moving, rays, x, y, stacked, task, start, pilot, search)
@@ -295,7 +295,7 @@ def gauss_newton_curvatures(model, weights, x, y):
     J' D J / N with J the gradients of the logits and D the second derivative of the loss with respect to the logits.
     What is left out is weighted with the residuals, and vanishes where the training points are fitted.
     """
-    recipe = Recipe(model)
+    recipe = recipe_of(model)
     weights, members = _inference.check_weights("weights", weights, recipe)
     x, y, stacked, task = _rays.check_data(recipe, x, y, members)
     found = []

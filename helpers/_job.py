@@ -21,7 +21,7 @@ class Job:
     """One call of `fit_many`: checked arguments, then chunks to train, then the result."""
 
     def __init__(self, model, dataset, count, epochs, batch_size, shuffle, optimizer, learning_rate, loss, vary, seed):
-        self.recipe = members.Recipe(model)
+        self.recipe = members.recipe_of(model)
         self.members = checks.count("members", count)
         self.epochs = checks.count("epochs", epochs, low=0)
         self.batch_size = checks.integer("batch_size", batch_size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from helpers import _inference, _rays, checks
-from helpers.members import Recipe
+from helpers.members import recipe_of
 
 
 def margins(model, weights, x, *, directions=None, reach=1.0, looks=24, halvings=12):
@@ -39,7 +39,7 @@ def margins(model, weights, x, *, directions=None, reach=1.0, looks=24, halvings
     Without directions: repeated steps to the boundary of the linearised network, as in [moosavi2016]_, then bisection
     between the input and the point reached. Exact for a linear network.
     """
-    recipe = Recipe(model)
+    recipe = recipe_of(model)
     weights, members = _inference.check_weights("weights", weights, recipe)
     x, stacked = _inference.check_inputs(x, recipe, members)
     looks, halvings = checks.integer("looks", looks), checks.integer("halvings", halvings)

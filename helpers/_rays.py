@@ -11,6 +11,8 @@ from helpers import _inference, _losses, _programs, checks
 from helpers._layers import Context
 from helpers._tensorflow import tf
 
+CALL_WORK = 2e10  # floating-point operations of one program call: about half a second, so that Ctrl-C is heard
+
 
 def task_of(recipe, y):
     """Return the task that targets and outputs imply: floats regress, integers classify."""
@@ -69,133 +71,193 @@ def _sums(recipe, width, moving, scores):
     return at
 
 
+def _in_parts(steps, width, state, work):
+    """Return the state after ``state = work(begin, steps[begin : begin + width], state)`` for all rays of a call.
+
+    The last part reaches back into the one before, so that all have one width.
+    """
+    rays = steps[0].shape[0]
+
+    def body(part, state):
+        begin = tf.minimum(part * width, rays - width)
+        return part + 1, work(begin, [tf.slice(s, [begin] + [0] * (s.shape.rank - 1), [width, *s.shape[1:]])
+            for s in steps], state)  # fmt: skip
+
+    return tf.while_loop(lambda part, _: part * width < rays, body, (tf.constant(0), state))[1]
+
+
+def _placed(rows, begin, values):
+    """Return rows (K, ...) with values (width, ...) from row ``begin`` on."""
+    return tf.tensor_scatter_nd_update(rows, (begin + tf.range(values.shape[0]))[:, tf.newaxis], values)
+
+
 def _crossing(recipe, width, rows, moving, task, example):
-    """Return the program (base, steps, x, y, start, search (4,)) -> (width,) first radius; see `crossing`."""
+    """Return the program (base, steps (K, ...), x, y, start, pilot, search (4,)) -> (K,) radii; see `crossing`."""
 
     def build():
         loss = _losses.resolve("auto", task, recipe.output_shape[0], recipe.dtype)[1]
         at = _sums(recipe, width, moving, {"loss": loss})
 
-        def function(base, steps, x, y, start, search):
+        def function(base, steps, x, y, start, pilot, search):
             threshold, growth, reach, precision = tf.unstack(search)
 
-            def excess(radius):  # above 0 outside; NaN is outside
-                mean = at(base, steps, radius, x, y)["loss"] / rows - threshold
+            def above(total):  # above 0 outside; NaN is outside
+                mean = total / rows - threshold
                 return tf.where(tf.math.is_nan(mean), tf.constant(np.inf, search.dtype), mean)
 
-            # A bracket is (low, high, excess at low, excess at high); high is infinite until a point outside is met.
-            def scan(radius, low, high, below, above):
-                value = excess(radius)
-                searching = tf.math.is_inf(high) & (radius <= reach)
-                out, inside = searching & (value > 0), searching & (value <= 0)
-                low, below = tf.where(inside, radius, low), tf.where(inside, value, below)
-                high, above = tf.where(out, radius, high), tf.where(out, value, above)
-                return tf.where(radius < reach, tf.minimum(radius * growth, reach), 2 * reach), low, high, below, above
+            def part(begin, some, state):
+                radii, start = state
+                found = first_radii(lambda radius: above(at(base, some, radius, x, y)["loss"]), start)
+                smallest = tf.reduce_min(found)
+                nearer = tf.maximum(start, 0.7 * smallest)
+                start = tf.where(pilot & (begin == 0) & tf.math.is_finite(smallest), nearer, start)
+                return _placed(radii, begin, found), start
 
-            def wide(low, high):
-                return high - low > precision * high
+            def first_radii(excess, start):
+                # A bracket is (low, high, excess at low, at high); high is infinite until a point outside is met.
+                def scan(radius, low, high, below, above):
+                    value = excess(radius)
+                    searching = tf.math.is_inf(high) & (radius <= reach)
+                    out, inside = searching & (value > 0), searching & (value <= 0)
+                    low, below = tf.where(inside, radius, low), tf.where(inside, value, below)
+                    high, above = tf.where(out, radius, high), tf.where(out, value, above)
+                    further = tf.where(radius < reach, tf.minimum(radius * growth, reach), 2 * reach)
+                    return further, low, high, below, above
 
-            def halve(low, high, below, above):  # a bracket that is narrow enough stays, whatever its neighbours need
-                middle = (low + high) / 2
-                value = excess(middle)
-                out, inside = wide(low, high) & (value > 0), wide(low, high) & (value <= 0)
-                low, below = tf.where(inside, middle, low), tf.where(inside, value, below)
-                return low, tf.where(out, middle, high), below, tf.where(out, value, above)
+                def wide(low, high):
+                    return high - low > precision * high
 
-            zero, nothing = (tf.fill([width], tf.constant(v, search.dtype)) for v in (0.0, np.inf))
-            first = excess(zero)
-            none = first > 0  # outside at radius 0 already
-            state = (start, zero, tf.where(none, zero, nothing), first, zero)
-            _, low, high, below, above = tf.while_loop(
-                lambda radius, low, high, *_: tf.reduce_any((radius <= reach) & tf.math.is_inf(high)), scan, state
-            )
-            open_ended = tf.math.is_inf(high)
-            low, high, below, above = tf.while_loop(
-                lambda low, high, *_: tf.reduce_any(wide(low, high)),
-                halve,
-                (low, tf.where(open_ended, low, high), below, above),
-                maximum_iterations=60,
-            )
-            # The loss is as good as straight within the bracket: a secant adds its digits for nothing.
-            share = tf.where(tf.math.is_finite(above), below / (below - above), 0.5)
-            radius = low + (high - low) * tf.where(low < high, share, 0.0)
-            return tf.where(none, zero, tf.where(open_ended, nothing, radius))
+                def halve(low, high, below, above):  # a narrow bracket stays, whatever its neighbours need
+                    middle = (low + high) / 2
+                    value = excess(middle)
+                    out, inside = wide(low, high) & (value > 0), wide(low, high) & (value <= 0)
+                    low, below = tf.where(inside, middle, low), tf.where(inside, value, below)
+                    return low, tf.where(out, middle, high), below, tf.where(out, value, above)
+
+                zero, nothing = (tf.fill([width], tf.constant(v, search.dtype)) for v in (0.0, np.inf))
+                state = (tf.fill([width], start), zero, nothing, zero + at_zero, zero)
+                _, low, high, below, above = tf.while_loop(
+                    lambda radius, low, high, *_: tf.reduce_any((radius <= reach) & tf.math.is_inf(high)), scan, state
+                )
+                open_ended = tf.math.is_inf(high)
+                low, high, below, above = tf.while_loop(
+                    lambda low, high, *_: tf.reduce_any(wide(low, high)),
+                    halve,
+                    (low, tf.where(open_ended, low, high), below, above),
+                    maximum_iterations=60,
+                )
+                radius = _between(low, high, below, above, threshold)
+                return tf.where(open_ended, nothing, radius)
+
+            still = [w[tf.newaxis] for w in base]
+            at_zero = above(_programs._sums(recipe.network(), still, x, y, 1, False, {"loss": loss})["loss"])
+            radii = tf.zeros([steps[0].shape[0]], search.dtype)  # what a network that is outside at radius 0 has
+            return tf.cond(at_zero[0] > 0, lambda: radii, lambda: _in_parts(steps, width, (radii, start), part)[0])
 
         return _programs.compiled(function, *example)
 
-    key = ("crossing", recipe.key, recipe.dtype, width, rows, moving, task)
+    key = ("crossing", recipe.key, recipe.dtype, width, rows, moving, task, example[1][0].shape[0])
     return _programs.cached(key, build)
 
 
+def _between(low, high, below, above, threshold):
+    """Return where a loss crosses the threshold within brackets, from its excess at both ends.
+
+    Around a minimum a loss grows as a power of the radius: within the bracket its logarithm is as good as straight in
+    the logarithm of the radius, which adds digits for nothing. A bracket that begins at 0, or at a loss of 0, gets a
+    secant.
+    """
+    share = tf.where(tf.math.is_finite(above), below / (below - above), 0.5)
+    secant = low + (high - low) * tf.where(low < high, share, 0.0)
+    inner = below + threshold
+    usable = (low > 0) & (low < high) & (inner > 0) & tf.math.is_finite(above)
+    one = tf.ones_like(low)
+    inner, outer = tf.where(usable, inner, one), tf.where(usable, above + threshold, 2 * one)
+    power = tf.math.log(threshold / inner) / tf.math.log(outer / inner)
+    return tf.where(usable, low * (high / tf.where(usable, low, one)) ** power, secant)
+
+
 def _along(recipe, width, rows, moving, task, example):
-    """Return the program (base, steps, x, y, radii (R,)) -> {metric: (R, width) mean}."""
+    """Return the program (base, steps (K, ...), x, y, radii (R,)) -> {metric: (K, R) mean}."""
 
     def build():
         scores = _losses.metrics(task, recipe.output_shape[0])
         at = _sums(recipe, width, moving, scores)
 
         def function(base, steps, x, y, radii):
-            def look(r, found):
-                totals = at(base, steps, tf.fill([width], radii[r]), x, y)
-                return r + 1, {
-                    name: tf.tensor_scatter_nd_update(found[name], [[r]], [total / rows])
-                    for name, total in totals.items()
-                }
-
             looks = radii.shape[0]
-            blank = {name: tf.zeros([looks, width], recipe.dtype) for name in scores}
-            return tf.while_loop(lambda r, _: r < looks, look, (tf.constant(0), blank))[1]
+
+            def part(begin, some, found):
+                def look(r, here):
+                    totals = at(base, some, tf.fill([width], radii[r]), x, y)
+                    return r + 1, {
+                        name: tf.tensor_scatter_nd_update(here[name], [[r]], [total / rows])
+                        for name, total in totals.items()
+                    }
+
+                blank = {name: tf.zeros([looks, width], recipe.dtype) for name in scores}
+                here = tf.while_loop(lambda r, _: r < looks, look, (tf.constant(0), blank))[1]
+                return {name: _placed(found[name], begin, tf.transpose(here[name])) for name in scores}
+
+            nothing = {name: tf.zeros([steps[0].shape[0], looks], recipe.dtype) for name in scores}
+            return _in_parts(steps, width, nothing, part)
 
         return _programs.compiled(function, *example)
 
-    key = ("along", recipe.key, recipe.dtype, width, rows, moving, task, example[-1].shape[0])
+    shapes = example[1][0].shape[0], example[-1].shape[0]
+    key = ("along", recipe.key, recipe.dtype, width, rows, moving, task, *shapes)
     return _programs.cached(key, build)
 
 
 def _most(recipe, rows):
-    """Return the most rays of one call: without gradients a ray needs its weights, its step and one layer's outputs."""
+    """Return the most rays at once: without gradients a ray needs its weights, its step and one layer's outputs."""
     widest = max(int(np.prod(layer.output.shape[1:])) for layer in recipe.layers)
     each = np.dtype(recipe.dtype).itemsize * (2 * recipe.size + rows * widest)
     return int(np.clip(_programs.CHUNK_BYTES // each, 1, 16))
 
 
 def _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work):
-    """Call ``work(network, chunks, width, rows)`` for every network, on one thread per core.
+    """Call ``work(network, calls, width, rows)`` for every network, on one thread per core.
 
-    ``chunks`` gives (place, tensors) one after the other: a slice of the directions, and the arguments base, steps, x
-    and y. The last reaches back into the one before, so that all have one width.
+    ``width`` rays are looked at at once. ``calls`` gives (place, tensors) one after the other: a slice of the
+    directions, and the arguments base, steps, x and y. A call holds all of a network's rays, or as many as make up
+    ``CALL_WORK`` at twenty looks each. The last call reaches back into the one before.
     """
     rows = x.shape[1] if stacked else x.shape[0]
     parts = -(-rays // _most(recipe, min(rows, _programs.BLOCK_ROWS)))
     width = -(-rays // parts)
+    a_call = int(np.clip(CALL_WORK / (40.0 * max(recipe.size, 50) * rows * width), 1, parts))
+    calls = -(-parts // a_call)
+    size = min(-(-parts // calls) * width, rays)
     shared = None if stacked else (tf.constant(x), tf.constant(y))
 
-    def chunks(m):
+    def each_call(m):
         base, data = [tf.constant(w[m]) for w in weights], shared or (tf.constant(x[m]), tf.constant(y[m]))
-        for part in range(parts):
-            begin = min(part * width, rays - width)
-            place = slice(begin, begin + width)
+        for call in range(calls):
+            begin = min(call * size, rays - size)
+            place = slice(begin, begin + size)
             yield place, (base, [tf.constant(directions[i][m, place]) for i in moving], *data)
 
-    _programs.run(lambda m, advance, stop: work(m, chunks(m), width, rows), len(weights[0]))
+    _programs.run(lambda m, advance, stop: work(m, each_call(m), width, rows), len(weights[0]))
 
 
 def crossing(recipe, weights, directions, moving, rays, x, y, stacked, task, start, pilot, search):
     """Return the first radius (M, K) at which the mean loss passes ``search[0]``; inf where it does not.
 
-    With ``pilot`` only the first chunk of a network starts at ``start``. ``search``: threshold, growth of the scan,
-    last radius, relative width at which bisection ends.
+    With ``pilot`` only the first rays of a network, those looked at at once, start at ``start``. ``search``: threshold,
+    growth of the scan, last radius, relative width at which bisection ends.
     """
     radii, limits = np.empty((len(weights[0]), rays)), tf.constant(search, recipe.dtype)
 
-    def work(m, chunks, width, rows):
-        first = start
-        for place, tensors in chunks:
-            arguments = (*tensors, tf.fill([width], tf.constant(first, recipe.dtype)), limits)
+    def work(m, calls, width, rows):
+        first, fresh = start, pilot
+        for place, tensors in calls:
+            arguments = (*tensors, tf.constant(first, recipe.dtype), tf.constant(fresh), limits)
             radii[m, place] = _crossing(recipe, width, rows, moving, task, arguments)(*arguments).numpy()
             smallest = radii[m, :width].min()
-            if pilot and np.isfinite(smallest):
+            if fresh and np.isfinite(smallest):
                 first = max(start, 0.7 * smallest)
+            fresh = False
 
     _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work)
     return radii
@@ -207,11 +269,11 @@ def along(recipe, weights, directions, moving, rays, x, y, stacked, task, radii)
     found = {name: np.empty((len(weights[0]), rays, len(radii)), np.float32) for name in names}
     radii = tf.constant(radii, recipe.dtype)
 
-    def work(m, chunks, width, rows):
-        for place, tensors in chunks:
+    def work(m, calls, width, rows):
+        for place, tensors in calls:
             arguments = (*tensors, radii)
             for name, means in _along(recipe, width, rows, moving, task, arguments)(*arguments).items():
-                found[name][m, place] = means.numpy().T
+                found[name][m, place] = means.numpy()
 
     _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work)
     return found

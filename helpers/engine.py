@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from helpers import _inference, _programs, checks
 from helpers._job import Job
-from helpers.members import Recipe
+from helpers.members import recipe_of
 
 
 def fit_many(
@@ -122,7 +122,7 @@ def predict_many(model, weights, x, *, progress=True):
     -----
     The last bits of a row may depend on how many rows are asked for at once, as the compiled program does.
     """
-    recipe = Recipe(model)
+    recipe = recipe_of(model)
     weights, count = _inference.check_weights("weights", weights, recipe)
     with _bar(checks.flag("progress", progress), count, "networks") as bar:
         return _inference.predict(recipe, weights, x, bar)

@@ -8,7 +8,7 @@ import numpy as np
 
 from helpers import _inference, _initial, _programs, _rays, checks, seeds
 from helpers.data import Dataset
-from helpers.members import Recipe
+from helpers.members import recipe_of
 
 KINDS = ("filter", "euclidean", "gaussian")
 
@@ -80,7 +80,7 @@ def initial_scale(model):
     -----
     Measured on 64 draws of the model's own initializers.
     """
-    recipe = Recipe(model)
+    recipe = recipe_of(model)
     scales, last = [], None
     for spec, drawn in zip(recipe.weights, _initial.draw(recipe, 64, 0), strict=True):
         spread = float(np.std(drawn, dtype=float))
@@ -99,7 +99,7 @@ def _moving(recipe, kind):
 
 def dimension(model, kind="filter"):
     """Return how many parameters the `directions` of a kind move."""
-    recipe = Recipe(model)
+    recipe = recipe_of(model)
     checks.one_of("kind", kind, KINDS)
     return sum(int(np.prod(recipe.weights[i].shape)) for i in _moving(recipe, kind))
 
@@ -133,7 +133,7 @@ def directions(model, weights, count, kind="filter", *, seed=0, scale=None):
     -----
     A radius along "filter" is relative to the filters' lengths, so rescaling a ReLU layer does not change it.
     """
-    recipe = Recipe(model)
+    recipe = recipe_of(model)
     weights, members = _inference.check_weights("weights", weights, recipe)
     count = checks.integer("count", count)
     checks.one_of("kind", kind, KINDS)
@@ -152,15 +152,16 @@ def directions(model, weights, count, kind="filter", *, seed=0, scale=None):
     def draw(m, advance, stop):
         generator = seeds.generator(seed, "directions", m)
         for i in moving:
-            found[i][m] = generator.standard_normal((count, *recipe.weights[i].shape), dtype=np.float32)
+            generator.standard_normal(dtype=recipe.dtype, out=found[i][m])
         if kind == "filter":
             for i in moving:
-                axes = tuple(range(1, found[i][m].ndim - 1))
-                norms = np.sqrt(np.sum(np.square(found[i][m]), axis=axes, keepdims=True))
-                own = np.sqrt(np.sum(np.square(weights[i][m]), axis=tuple(a - 1 for a in axes), keepdims=True))
-                found[i][m] *= own / norms
+                units = found[i][m].reshape(count, -1, found[i][m].shape[-1])  # (K, weights of a unit, units)
+                norms = np.sqrt(np.einsum("kwu,kwu->ku", units, units))
+                own = np.sqrt(np.sum(np.square(weights[i][m]).reshape(-1, units.shape[-1]), axis=0))
+                units *= (own / norms)[:, np.newaxis]
         else:
-            square = sum(np.sum(np.square(found[i][m].reshape(count, -1)), axis=1) for i in moving)
+            rows = [found[i][m].reshape(count, -1) for i in moving]
+            square = sum(np.einsum("kw,kw->k", row, row) for row in rows)
             for i in moving:
                 length = np.sqrt(square).reshape(count, *[1] * len(recipe.weights[i].shape))
                 found[i][m] *= (1.0 if kind == "euclidean" else scale[i]) / length
@@ -190,7 +191,7 @@ def along(model, weights, directions, radii, x, y):
     dict of numpy.ndarray
         (M, K, R) each: "crossentropy" and "accuracy", or "mse"; inference mode, without penalties.
     """
-    recipe = Recipe(model)
+    recipe = recipe_of(model)
     weights, members = _inference.check_weights("weights", weights, recipe)
     steps, moving, rays = _rays.check_directions(directions, recipe, members)
     x, y, stacked, task = _rays.check_data(recipe, x, y, members)

@@ -7,8 +7,10 @@ stacked weights: every array gains a leading axis M, and member i never meets me
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
+import threading
 import warnings
 from dataclasses import dataclass, field
 
@@ -18,6 +20,9 @@ from helpers import checks
 from helpers._initial import draw
 from helpers._layers import APPLY, check_layer, is_of_keras, merged, operation_is_elementwise
 from helpers._tensorflow import keras
+
+MOST_READ = 32
+_read, _lock = {}, threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,8 @@ class Recipe:
         Equal for models that compile to the same program: names, seeds, initializers and strengths left out.
     config : str
         JSON from which `keras_model` rebuilds a model.
+    of_keras : bool
+        Whether all activations and initializers are Keras's own.
 
     Raises
     ------
@@ -113,6 +120,8 @@ class Recipe:
         # A custom activation is known to Keras by name only; its identity tells two of one name apart.
         custom = [getattr(layer, "activation", None) for layer in self.layers]
         custom = [id(f) for f in custom if f is not None and not is_of_keras(f)]
+        drawn = [weight.initializer for weight in self.weights]
+        self.of_keras = not custom and all(is_of_keras(type(initializer)) for initializer in drawn)
         self.key = (_canonical(self.config), tuple(w.trainable for w in self.weights), *custom)
 
     def _read_weights(self, model):
@@ -322,6 +331,36 @@ class _MemberLayer(keras.layers.Layer):
         if isinstance(input_shape, list):
             return (input_shape[0][0], *self._shape([tuple(s[1:]) for s in input_shape]))
         return (input_shape[0], *self._shape(tuple(input_shape[1:])))
+
+
+def recipe_of(model):
+    """Return the `Recipe` of a model; one of this package's builders, with the same plain arguments, is read once."""
+    key = _plainly(model)
+    with _lock:
+        found = _read.pop(key, None) or Recipe(model)
+        if key and found.of_keras:
+            _read[key] = found
+        while len(_read) > MOST_READ:  # the one unused for longest goes first
+            del _read[next(iter(_read))]
+    return found
+
+
+def _plainly(model):
+    """Return what determines the model of one of this package's builders, None for anything else.
+
+    Builders of others may have a memory, and objects among the arguments may change.
+    """
+
+    def plain(value):
+        return all(map(plain, value)) if type(value) is tuple else type(value) in (int, float, bool, str, type(None))
+
+    partial = isinstance(model, functools.partial)
+    builder, args, keywords = (model.func, model.args, model.keywords) if partial else (model, (), {})
+    if getattr(builder, "__module__", None) != "helpers.models" or not plain((*args, *keywords.values())):
+        return None
+    config = keras.config
+    surroundings = config.dtype_policy().name, config.floatx(), config.image_data_format()
+    return builder, repr((args, sorted(keywords.items()))), surroundings  # repr: 1, 1.0 and True are equal
 
 
 def stack(weights):

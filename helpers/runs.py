@@ -277,7 +277,7 @@ class Runs:
         initial, final = stages.pop("initial"), stages.pop("final")
         snapshots = {int(stage): weights for stage, weights in sorted(stages.items(), key=lambda item: int(item[0]))}
         return cls(
-            members.Recipe(model),
+            members.recipe_of(model),
             text["settings"],
             part("vary/"),
             part("history/"),

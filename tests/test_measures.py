@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from helpers import landscape, measures, models, predict_many
+from helpers import _rays, landscape, measures, models, predict_many
 from helpers._tensorflow import keras
 
 RNG = np.random.default_rng(7)
@@ -96,6 +96,27 @@ def test_a_pilot_changes_how_long_radii_take_and_not_what_they_are():
     np.testing.assert_allclose(found, whole, rtol=5e-4)
     above = measures.crossing_radii(linear(), weights, ways, x, y, pilot=True, threshold=float(loss.max() / 2))
     assert (above[loss.argmax()] == 0).all()  # outside its basin, with a pilot too
+
+
+def test_radii_do_not_depend_on_how_many_rays_a_call_holds(monkeypatch):
+    x, y, weights, _, loss = regression(members=2)
+    ways = landscape.directions(linear(), weights, 70, "euclidean", seed=5)
+    call = {"threshold": float(loss.max() + 1), "start": 1e-4, "pilot": True}
+    whole = measures.crossing_radii(linear(), weights, ways, x, y, **call)
+    slices = landscape.along(linear(), weights, ways, [0.0, 0.5], x, y)["mse"]
+    monkeypatch.setattr(_rays, "CALL_WORK", 1.0)
+    np.testing.assert_array_equal(measures.crossing_radii(linear(), weights, ways, x, y, **call), whole)
+    np.testing.assert_array_equal(landscape.along(linear(), weights, ways, [0.0, 0.5], x, y)["mse"], slices)
+
+
+def test_a_wide_bracket_is_enough_where_the_loss_is_a_power_of_the_radius():
+    x = RNG.normal(size=(8, 3)).astype(np.float32)
+    weights = [np.zeros((1, 3, 1), np.float32), np.zeros((1, 1), np.float32)]
+    y = np.zeros((8, 1), np.float32)  # the loss is r^2 u'Hu exactly
+    ways = landscape.directions(linear(3), weights, 40, "euclidean", seed=2)
+    exact = 1 / np.sqrt(landscape.along(linear(3), weights, ways, [1.0], x, y)["mse"][..., 0])
+    found = measures.crossing_radii(linear(3), weights, ways, x, y, threshold=1.0, precision=0.5)
+    np.testing.assert_allclose(found, exact, rtol=1e-4)
 
 
 def test_a_narrow_bracket_waits_unchanged_for_a_wide_one():
@@ -216,7 +237,7 @@ def test_margins_of_a_network_against_a_fine_grid():
     grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2).astype(np.float32)
     label = predict_many(builder, weights, grid)[0, :, 0] > 0
     assert label.any() and not label.all()
-    x = RNG.uniform(-0.7, 0.7, size=(15, 2)).astype(np.float32)
+    x = np.random.default_rng(8).uniform(-0.7, 0.7, size=(15, 2)).astype(np.float32)
     own = predict_many(builder, weights, x)[0, :, 0] > 0
     exact = np.array([np.linalg.norm(grid[label != o] - p, axis=1).min() for p, o in zip(x, own, strict=True)])
     found = measures.margins(builder, weights, x, directions=measures.compass(128), reach=2.5, looks=100)[0]

@@ -1,5 +1,7 @@
 """Builders return the ordinary Keras models they promise."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,40 @@ def test_models_that_compute_different_things_have_different_keys():
     assert len({members.Recipe(built(kind, name=kind)).key for kind in kinds}) == 3  # a layer may be called "tanh"
     assert members.Recipe(built("relu", "a")).key == members.Recipe(built("relu", "b")).key
     assert members.Recipe(built("relu")).key != members.Recipe(built("relu", trainable=False)).key
+
+
+def test_a_builder_of_ours_is_read_once_and_only_where_its_model_cannot_have_changed():
+    def read(*args, **options):
+        return members.recipe_of(functools.partial(models.mlp, *args, **options))
+
+    assert read((2,), 1, hidden=(3,)) is read((2,), 1, hidden=(3,))
+    assert members.recipe_of(models.lenet_300_100) is members.recipe_of(models.lenet_300_100)
+    assert read((2,), 1, l2=0.1) is not read((2,), 1, l2=0.2)
+    assert read((2,), 1, batch_norm=True).size > read((2,), 1).size
+    with pytest.raises((TypeError, ValueError), match="batch_norm"):
+        read((2,), 1, batch_norm=1)  # equal to True and not the same
+    with pytest.raises((TypeError, ValueError), match="hidden"):
+        read((2,), 1, hidden=(0,))
+    single = read((2,), 1)
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("float64")
+        assert (single.dtype, read((2,), 1).dtype) == ("float32", "float64")
+    finally:
+        keras.config.set_dtype_policy(before)
+    spread = keras.initializers.RandomNormal(stddev=0.1)
+    first = read((2,), 1, initializer=spread)
+    spread.stddev = 0.2
+    assert read((2,), 1, initializer=spread).weights[0].initializer.stddev == 0.2 != first.weights[0].initializer.stddev
+    sizes = iter((3, 4))
+    grows = lambda: models.mlp((2,), 1, hidden=(next(sizes),))  # noqa: E731
+    assert members.recipe_of(grows).size < members.recipe_of(grows).size
+    scopes = [keras.saving.custom_object_scope({"mine": lambda x, k=k: k * x}) for k in (1, 2)]
+    found = []
+    for scope in scopes:
+        with scope:
+            found.append(read((2,), 1, activation="mine"))
+    assert found[0] is not found[1]
 
 
 def test_stack_and_unstack_are_inverse():
