@@ -41,7 +41,7 @@ def _estimate(statistic, a, b):
     return float(np.mean(a) - (0.0 if b is None else np.mean(b)))
 
 
-def _interval(statistic, a, b, level):
+def interval(statistic, a, b, level):
     if statistic == "ratio":
         return stats.ratio_interval(a, b, level)
     if statistic == "proportion":
@@ -98,7 +98,7 @@ def measure(claim, level, values, baseline, groups, diverged, baseline_diverged)
         labels = stats.labels(groups, a.shape)
         a, b = (None if arm is None else stats.average_units(arm, labels) for arm in (a, b))
         kept = [None if arm is None else stats.average_units(arm, labels[keep]) for arm in kept]
-    found = _interval(claim.statistic, a, b, level)
+    found = interval(claim.statistic, a, b, level)
     fields = {
         "estimate": found.estimate,
         "ci_low": found.low,

@@ -19,6 +19,9 @@ def check_weights(name, weights, recipe, members=None):
             f"with a leading member axis. Received: {count}. Stack single networks with helpers.members.stack."
         )
     if members is None:
+        if not weights:
+            text = "must hold a member axis, and this model has no weights. Call the model itself"
+            raise ValueError(f"Argument `{name}` {text}.")
         members = np.shape(weights[0])[0] if np.ndim(weights[0]) else 0
         if members < 1:
             raise ValueError(f"Argument `{name}` must hold one member or more. Received: shape {np.shape(weights[0])}.")

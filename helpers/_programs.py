@@ -18,6 +18,7 @@ from helpers._layers import Context
 from helpers._tensorflow import XLA, tf
 
 CHUNK_BYTES = 2_000_000
+WIDTHS = (1, 2, 5, 10, 50, 250)  # fill whole chunks, and an even number of them, with 20, 100, 500 or 1,000 members
 BLOCK_ROWS = 512  # rows of one inference block
 CACHE_PROGRAMS = 64  # the most that are kept; the one unused for longest goes first
 ORDER_BYTES = 16_000_000  # of the batch orders handed to one call
@@ -35,7 +36,9 @@ def workers():
 def chunk_width(recipe, rows):
     """Return how many members one program call holds, from architecture, rows per step and dtype alone.
 
-    Bits depend on the width (measured), so it must not depend on the number of members or of cores.
+    Bits depend on the width (measured), so it must not depend on the number of members or of cores. A chunk that is
+    not full takes as long as a full one, and the last of an odd number leaves one of two cores idle; of the widths
+    that fit the cache the time of a member hardly depends on which it is.
 
     Parameters
     ----------
@@ -49,7 +52,7 @@ def chunk_width(recipe, rows):
         np.prod(recipe.input_shape)
     )
     per_member = scale * (4 * recipe.size + rows * activations)
-    return int(max(1, min(CHUNK_BYTES // per_member, 1024)))
+    return max(width for width in WIDTHS if width <= max(1, CHUNK_BYTES // per_member))
 
 
 def part_length(recipe, rows, width):

@@ -32,7 +32,7 @@ BEGIN, END = "<!-- controls:begin -->", "<!-- controls:end -->"
 
 def interval(statistic, values, baseline=None):
     """Return the 99 % interval of the ledger for a claim of that statistic."""
-    return _evidence._interval(statistic, values, baseline, stats.LEVEL)
+    return _evidence.interval(statistic, values, baseline, stats.LEVEL)
 
 
 def judged(control, record):
