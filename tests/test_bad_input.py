@@ -354,3 +354,9 @@ def test_names_that_no_folder_can_have_are_refused(name):
 def test_predict_many_refuses(weights, x, text):
     with pytest.raises(ValueError, match=text):
         engine.predict_many(net, weights, x)
+
+
+def test_a_model_without_weights_has_no_members_to_tell_apart():
+    still = keras.Sequential([keras.Input((2, 3)), L.Flatten()])
+    with pytest.raises(ValueError, match=r"`weights`.*no weights"):
+        engine.predict_many(still, [], np.zeros((4, 2, 3)))
