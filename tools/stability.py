@@ -24,13 +24,13 @@ SEEDS = range(1, 11)
 # that claims rest on. Numbers suit the chunks in which two cores train; ten seeds make up for them.
 FEWER = {
     "01_overfitting": {
-        "COUNT": 100, "CONTINUED": 8, "THOUSAND": 250, "ON": 57, "FORTY": 10, "SOME": 50, "DEEP": 6, "TWENTY": 7,
+        "COUNT": 100, "CONTINUED": 8, "THOUSAND": 250, "ON": 60, "FORTY": 10, "SOME": 50, "DEEP": 6, "TWENTY": 8,
     },
-    "02_regularization": {"COUNT": 38, "FEW": 8},
+    "02_regularization": {"COUNT": 40, "FEW": 8},
     "03_batch_normalization": {"THOUSAND": 250, "HUNDRED": 40, "MANY": 40, "TWENTY": 8},
-    "04_flat_and_sharp_minima": {"HUNDRED": 24, "RUNS": 60, "SOME": 8, "SETS": 7, "FIFTY": 24, "TASKS": 10},
+    "04_flat_and_sharp_minima": {"HUNDRED": 20, "RUNS": 60, "SOME": 10, "SETS": 10, "FIFTY": 20, "TASKS": 10},
     "05_lottery_tickets": {
-        "RUNS": 1000, "TWO_FOUR": 500, "SIXTEEN": 100, "FEW": 400, "THOUSAND": 300, "EACH": 100, "SOME": 400,
+        "RUNS": 1000, "TWO_FOUR": 500, "SIXTEEN": 100, "FEW": 500, "THOUSAND": 250, "EACH": 100, "SOME": 500,
         "STUCK": 50, "TRIALS": 8, "CHOOSERS": 4, "LEVELS": (7,), "ROUNDS": 7, "MARKS": (7,),
     },
 }  # fmt: skip
