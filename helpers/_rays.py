@@ -11,8 +11,6 @@ from helpers import _inference, _losses, _programs, checks
 from helpers._layers import Context
 from helpers._tensorflow import tf
 
-CALL_WORK = 2e10  # floating-point operations of one program call: about half a second, so that Ctrl-C is heard
-
 
 def task_of(recipe, y):
     """Return the task that targets and outputs imply: floats regress, integers classify."""
@@ -55,12 +53,11 @@ def check_directions(directions, recipe, members):
     return arrays, tuple(moving), rays
 
 
-def _sums(recipe, width, moving, scores):
+def _sums(network, width, moving, scores):
     """Return the function (base, steps, radius, x, y) -> {name: (width,) sum over rows} at base + radius * steps.
 
     ``base`` and x, y are those of ONE network, ``steps`` (width, ...) and ``radius`` (width,) of each ray.
     """
-    network = recipe.network()
 
     def at(base, steps, radius, x, y):
         weights = [tf.broadcast_to(w[tf.newaxis], [width, *w.shape]) for w in base]
@@ -80,8 +77,8 @@ def _in_parts(steps, width, state, work):
 
     def body(part, state):
         begin = tf.minimum(part * width, rays - width)
-        return part + 1, work(begin, [tf.slice(s, [begin] + [0] * (s.shape.rank - 1), [width, *s.shape[1:]])
-            for s in steps], state)  # fmt: skip
+        some = [tf.slice(s, [begin] + [0] * (s.shape.rank - 1), [width, *s.shape[1:]]) for s in steps]
+        return part + 1, work(begin, some, state)
 
     return tf.while_loop(lambda part, _: part * width < rays, body, (tf.constant(0), state))[1]
 
@@ -92,22 +89,26 @@ def _placed(rows, begin, values):
 
 
 def _crossing(recipe, width, rows, moving, task, example):
-    """Return the program (base, steps (K, ...), x, y, start, pilot, search (4,)) -> (K,) radii; see `crossing`."""
+    """Return the program (base, steps (K, ...), x, y, start, pilot, search (4,)) -> (radii (K,), start).
+
+    See `crossing`; the start returned is where the next call of the network begins.
+    """
 
     def build():
         loss = _losses.resolve("auto", task, recipe.output_shape[0], recipe.dtype)[1]
-        at = _sums(recipe, width, moving, {"loss": loss})
+        network, score = recipe.network(), {"loss": loss}
+        at = _sums(network, width, moving, score)
 
         def function(base, steps, x, y, start, pilot, search):
             threshold, growth, reach, precision = tf.unstack(search)
 
-            def above(total):  # above 0 outside; NaN is outside
-                mean = total / rows - threshold
+            def excess_of(totals):  # above 0 outside; NaN is outside
+                mean = totals["loss"] / rows - threshold
                 return tf.where(tf.math.is_nan(mean), tf.constant(np.inf, search.dtype), mean)
 
             def part(begin, some, state):
                 radii, start = state
-                found = first_radii(lambda radius: above(at(base, some, radius, x, y)["loss"]), start)
+                found = first_radii(lambda radius: excess_of(at(base, some, radius, x, y)), start)
                 smallest = tf.reduce_min(found)
                 nearer = tf.maximum(start, 0.7 * smallest)
                 start = tf.where(pilot & (begin == 0) & tf.math.is_finite(smallest), nearer, start)
@@ -150,9 +151,9 @@ def _crossing(recipe, width, rows, moving, task, example):
                 return tf.where(open_ended, nothing, radius)
 
             still = [w[tf.newaxis] for w in base]
-            at_zero = above(_programs._sums(recipe.network(), still, x, y, 1, False, {"loss": loss})["loss"])
-            radii = tf.zeros([steps[0].shape[0]], search.dtype)  # what a network that is outside at radius 0 has
-            return tf.cond(at_zero[0] > 0, lambda: radii, lambda: _in_parts(steps, width, (radii, start), part)[0])
+            at_zero = excess_of(_programs._sums(network, still, x, y, 1, False, score))
+            state = tf.zeros([steps[0].shape[0]], search.dtype), start  # of a network that is outside at radius 0
+            return tf.cond(at_zero[0] > 0, lambda: state, lambda: _in_parts(steps, width, state, part))
 
         return _programs.compiled(function, *example)
 
@@ -182,7 +183,7 @@ def _along(recipe, width, rows, moving, task, example):
 
     def build():
         scores = _losses.metrics(task, recipe.output_shape[0])
-        at = _sums(recipe, width, moving, scores)
+        at = _sums(recipe.network(), width, moving, scores)
 
         def function(base, steps, x, y, radii):
             looks = radii.shape[0]
@@ -221,12 +222,12 @@ def _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work
 
     ``width`` rays are looked at at once. ``calls`` gives (place, tensors) one after the other: a slice of the
     directions, and the arguments base, steps, x and y. A call holds all of a network's rays, or as many as make up
-    ``CALL_WORK`` at twenty looks each. The last call reaches back into the one before.
+    `_programs.CALL_WORK` at twenty looks each. The last call reaches back into the one before.
     """
     rows = x.shape[1] if stacked else x.shape[0]
     parts = -(-rays // _most(recipe, min(rows, _programs.BLOCK_ROWS)))
     width = -(-rays // parts)
-    a_call = int(np.clip(CALL_WORK / (40.0 * max(recipe.size, 50) * rows * width), 1, parts))
+    a_call = int(np.clip(_programs.CALL_WORK / (40.0 * max(recipe.size, 50) * rows * width), 1, parts))
     calls = -(-parts // a_call)
     size = min(-(-parts // calls) * width, rays)
     shared = None if stacked else (tf.constant(x), tf.constant(y))
@@ -250,14 +251,11 @@ def crossing(recipe, weights, directions, moving, rays, x, y, stacked, task, sta
     radii, limits = np.empty((len(weights[0]), rays)), tf.constant(search, recipe.dtype)
 
     def work(m, calls, width, rows):
-        first, fresh = start, pilot
+        first, fresh = tf.constant(start, recipe.dtype), pilot
         for place, tensors in calls:
-            arguments = (*tensors, tf.constant(first, recipe.dtype), tf.constant(fresh), limits)
-            radii[m, place] = _crossing(recipe, width, rows, moving, task, arguments)(*arguments).numpy()
-            smallest = radii[m, :width].min()
-            if fresh and np.isfinite(smallest):
-                first = max(start, 0.7 * smallest)
-            fresh = False
+            arguments = (*tensors, first, tf.constant(fresh), limits)
+            found, first = _crossing(recipe, width, rows, moving, task, arguments)(*arguments)
+            radii[m, place], fresh = found.numpy(), False
 
     _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work)
     return radii

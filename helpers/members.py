@@ -336,9 +336,13 @@ class _MemberLayer(keras.layers.Layer):
 def recipe_of(model):
     """Return the `Recipe` of a model; one of this package's builders, with the same plain arguments, is read once."""
     key = _plainly(model)
+    if key is None:
+        return Recipe(model)
     with _lock:
-        found = _read.pop(key, None) or Recipe(model)
-        if key and found.of_keras:
+        found = _read.pop(key, None)
+    found = found or Recipe(model)  # not under the lock
+    with _lock:
+        if found.of_keras:
             _read[key] = found
         while len(_read) > MOST_READ:  # the one unused for longest goes first
             del _read[next(iter(_read))]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from helpers import _rays, landscape, measures, models, predict_many
+from helpers import _programs, landscape, measures, models, predict_many
 from helpers._tensorflow import keras
 
 RNG = np.random.default_rng(7)
@@ -104,7 +104,7 @@ def test_radii_do_not_depend_on_how_many_rays_a_call_holds(monkeypatch):
     call = {"threshold": float(loss.max() + 1), "start": 1e-4, "pilot": True}
     whole = measures.crossing_radii(linear(), weights, ways, x, y, **call)
     slices = landscape.along(linear(), weights, ways, [0.0, 0.5], x, y)["mse"]
-    monkeypatch.setattr(_rays, "CALL_WORK", 1.0)
+    monkeypatch.setattr(_programs, "CALL_WORK", 1.0)
     np.testing.assert_array_equal(measures.crossing_radii(linear(), weights, ways, x, y, **call), whole)
     np.testing.assert_array_equal(landscape.along(linear(), weights, ways, [0.0, 0.5], x, y)["mse"], slices)
 

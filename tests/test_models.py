@@ -95,6 +95,8 @@ def test_a_builder_of_ours_is_read_once_and_only_where_its_model_cannot_have_cha
     sizes = iter((3, 4))
     grows = lambda: models.mlp((2,), 1, hidden=(next(sizes),))  # noqa: E731
     assert members.recipe_of(grows).size < members.recipe_of(grows).size
+    copies = lambda: keras.models.clone_model(members.recipe_of(models.lenet_300_100).template)  # noqa: E731
+    assert members.recipe_of(copies).size == 266_610  # a builder may use the helpers itself
 
 
 def test_stack_and_unstack_are_inverse():
