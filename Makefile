@@ -1,4 +1,4 @@
-# `make` or `make help` lists the commands. Each does all of its own set-up.
+# `make` or `make help` lists the commands. Each but `lock` does all of its own set-up.
 #   VENV=DIR          where the packages go (default: .venv in the checkout)
 #   PYTHON=COMMAND    the Python to build it with (default: a 3.13, 3.12 or 3.11 found on the PATH)
 #   PROFILE, SEED, NOTEBOOKS="01 02", OUT=DIR    what `make notebooks` executes and where it writes
@@ -30,10 +30,10 @@ help: ## this list
 env: ## only the set-up: packages into .venv, or VENV=DIR
 	@sh tools/make_env.sh "$(VENV)" "$(PYTHON)"
 
-notebooks: env ## execute every notebook in full, in place (PROFILE=quick: the three-minute tour, written to build/)
+notebooks: env ## execute every notebook in full, in place (PROFILE=quick: the tour of five minutes, written to build/)
 	@exec "$(PY)" tools/run_notebooks.py --parent "$$PPID" --profile "$(PROFILE)" --seed "$(SEED)" --out "$(OUT)" $(NOTEBOOKS)
 
-stability: env ## measure every claim again under ten other master seeds (80 to 115 minutes); writes results/stability/
+stability: env ## measure every claim again under ten other master seeds (80 to 115 minutes); writes results/stability/ and README's table
 	@exec "$(PY)" tools/stability.py --parent "$$PPID" $(SEEDS)
 
 controls: env ## run experiments with a known outcome (three minutes); writes results/controls.json

@@ -1,8 +1,8 @@
 """Time every contender on every workload, each in a process of its own, in turn; write table, JSON and figure.
 
-    python benchmarks/bench.py [--only NAME ...] [--repeats 3] [--quick] [--out DIR] [--update]
+    python benchmarks/bench.py [--only NAME ...] [--contenders NAME ...] [--repeats 3] [--quick] [--out DIR] [--update]
 
-A complete run writes ``results/bench/`` and the README's table; one with ``--only``, ``--quick`` or ``--out`` writes
+A complete run writes ``results/bench/`` and the README's table; one with any option but ``--repeats`` writes
 ``build/bench/`` or the given folder, and never the README. ``--only NAME --update`` replaces single parts of the
 committed record, on the same machine with the same versions, and says so in the README.
 """

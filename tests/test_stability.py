@@ -37,7 +37,7 @@ def notebook(*sources, claim=-1):
     return cells
 
 
-def test_ten_seeds_may_spread_as_the_issue_of_chance_allows():
+def test_ten_honest_seeds_spread_within_the_range_of_chance():
     assert np.round(_pooled.honest_range(10), 2).tolist() == [0.44, 1.62]
 
 

@@ -3,7 +3,7 @@
 Of each notebook only the statements run that its claims rest on (see `claim_cells`), with fewer replicates
 where they are expensive. Each seed makes one file, `results/stability/seed-01.json` and so on. What is finished is not
 run again unless a notebook, the helpers, the data or the versions have changed; an interrupted call goes on where it
-stopped. `--report` runs nothing and only writes the summary, `results/stability/README.md`.
+stopped. `--report` runs nothing and only writes the summary, `results/stability/README.md`, and README's table of claims.
 """
 
 import argparse
@@ -92,7 +92,7 @@ def main(argv=None):
     """Parse the command line, run the seeds, write the summary, return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("seeds", nargs="*", type=int, help=f"master seeds (default: {SEEDS[0]} to {SEEDS[-1]})")
-    parser.add_argument("--report", action="store_true", help="only write the summary of what is there")
+    parser.add_argument("--report", action="store_true", help="only write the summary of what is there, and README's table")
     parser.add_argument("--parent", type=int, default=0, help="end when this process ends; make gives its own")
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).parent.parent)
     args = parser.parse_args(argv)
