@@ -1,6 +1,6 @@
 """Why do neural networks generalize? Helpers that train hundreds of Keras networks as one compiled program.
 
-Everything a notebook needs: ``from helpers import claims, data, fit_many, models, notebook, plots, stats``.
+What most notebooks need: ``from helpers import Dataset, claims, data, fit_many, models, notebook, plots, stats``.
 TensorFlow is imported by the first name that needs it: data, intervals and the ledger load without.
 """
 

@@ -70,7 +70,7 @@ def format_number(value, decimals=None, digits=3):
     value : float or None
         None reads as a dash.
     decimals : int or None
-        Places after the point (negative rounds to tens, ...); None shows `digits` significant digits.
+        Places after the point, 6 at most (negative rounds to tens, ...); None shows `digits` significant digits.
     digits : int
         Significant digits where `decimals` is None.
 
@@ -93,8 +93,9 @@ def format_number(value, decimals=None, digits=3):
         if power < -4 or power >= 9:
             return f"{value:.{digits - 1}e}"
         decimals = digits - 1 - power
-    elif power >= 9 or decimals > 6:
+    elif power >= 9 or (power < -4 and decimals > 6):
         return f"{value:.{max(0, min(power + decimals, 6))}e}"
+    decimals = min(decimals, 6)
     value = round(value, decimals)
     return f"{value if value else 0.0:,.{max(0, decimals)}f}"
 

@@ -379,4 +379,4 @@ def unstack(weights, member):
     return [w[member] for w in weights]
 
 
-__all__ = ["Recipe", "Weight", "draw", "stack", "unstack"]
+__all__ = ["Recipe", "Weight", "draw", "recipe_of", "stack", "unstack"]

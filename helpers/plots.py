@@ -92,7 +92,7 @@ def show(figure, caption, alt):
     figure : matplotlib.figure.Figure
         Closed afterwards, so that Jupyter does not show it twice.
     caption : str
-        Markdown: what is drawn, n and interval.
+        Markdown: what is drawn, n and interval; at least 20 characters.
     alt : str
         The finding in words, for those who cannot see the picture; at least 20 characters.
     """
@@ -117,7 +117,7 @@ def animate(figure, draw, frames, caption, alt, milliseconds=200):
     frames : sequence
         At most 60; their text stands beside the controls.
     caption : str
-        Markdown: what is drawn, n and interval.
+        Markdown: what is drawn, n and interval; at least 20 characters.
     alt : str
         The finding in words, for those who cannot see the picture; at least 20 characters.
     milliseconds : int

@@ -1,7 +1,8 @@
 """Intervals behind every claim, thin over SciPy.
 
 Units are independent data sets: several initialisations on one data set are averaged first (`average_units`).
-Every function returns an `Interval`; none draws from a caller's generator, so equal data give equal intervals.
+The functions `*_interval` and `rank_correlation` return an `Interval`; none draws from a caller's generator, so equal
+data give equal intervals.
 """
 
 from __future__ import annotations

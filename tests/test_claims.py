@@ -642,6 +642,8 @@ def test_settings_and_shares_count_for_clearness(tmp_path):
         (-0.001, 2, "0.00"),
         (12345.6, -2, "12,300"),
         (0.0, 2, "0.00"),
+        (0.30103, 12, "0.301030"),
+        (1.5e-7, 8, "1.5e-07"),
     ],
 )
 def test_format_number(value, decimals, text):

@@ -74,13 +74,14 @@ def test_a_share_that_the_claim_asks_for_is_pooled_too(tmp_path):
 
 def test_files_of_seeds_are_read_and_damaged_ones_named(tmp_path):
     for seed in range(1, _pooled.FEWEST + 1):
-        assert _pooled.load(tmp_path) == {} and "nothing is pooled yet" in _pooled.report(tmp_path, [])
+        assert _pooled.load(tmp_path) == {} and "nothing is pooled yet" in stability.page(tmp_path, [])
         content = {"schema": 1, "seed": seed, "claims": [record(np.arange(20.0), tmp_path, seed)]}
         (tmp_path / f"seed-{seed:02d}.json").write_text(json.dumps(content))
     assert list(_pooled.load(tmp_path)) == ["test/claim"]
-    page = _pooled.report(tmp_path, [record(np.arange(20.0) - 50, tmp_path, 0)])
+    page = stability.page(tmp_path, [record(np.arange(20.0) - 50, tmp_path, 0)])
     assert "differs from the committed run's for 1 of 1 claims" in page
-    assert "| `test/claim` | 9.5, 9.5, 9.5, 9.5, 9.5 | 9.5 [9.5, 9.5] | contradicted | supported | – |" in page
+    assert "| `test/claim` | 9.50, 9.50, 9.50, 9.50, 9.50 | 9.50 [9.50, 9.50] | -40.5 [" in page
+    assert "] | contradicted | supported | – |" in page
     (tmp_path / "seed-02.json").write_text('{"schema": 1, "claims": [')
     with pytest.raises(ValueError, match=r"seed-02\.json.*make stability"):
         _pooled.load(tmp_path)
