@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -12,6 +13,7 @@ from helpers import checks, stats
 from helpers._claim import Band, Direction, combine, verdict
 
 FEWEST = 5  # seeds that are pooled: an interval from two or three is too wide to say anything
+LIMITS = {"proportion": (0.0, 1.0), "proportion_difference": (-1.0, 1.0)}
 
 
 def honest_range(seeds, level=stats.LEVEL):
@@ -69,9 +71,9 @@ def pooled(records):
     -------
     dict
         ``verdict``, ``seeds`` (how many) and ``settings``: for each setting (or "") ``estimates`` (one per seed),
-        ``estimate``, ``ci_low``, ``ci_high`` (Student t over the seeds), ``verdict``, and ``ratio``: the standard
-        deviation of the estimates over the root mean square of the standard errors that their intervals claim. None
-        where all estimates agree or no interval has a width.
+        ``estimate``, ``ci_low``, ``ci_high`` (Student t over the seeds, cut off where a share cannot go), ``verdict``,
+        and ``ratio``: the standard deviation of the estimates over the root mean square of the standard errors that
+        their intervals claim. None where all estimates agree or no interval has a width.
 
     Notes
     -----
@@ -86,6 +88,9 @@ def pooled(records):
         errors = np.array([standard_error(each, ratio) for each in same])
         interval = stats.ratio_interval if ratio else stats.mean_interval
         pool = interval(values, level=part["level"])
+        if claim["statistic"] in LIMITS:  # Student t knows nothing of them, and a region may end there
+            low, high = np.clip((pool.low, pool.high), *LIMITS[claim["statistic"]])
+            pool = dataclasses.replace(pool, low=float(low), high=float(high))
         spread, claimed = np.std(np.log(values) if ratio else values, ddof=1), np.sqrt(np.mean(errors**2))
         judged = [verdict(pool, region_of(claim), claim["smallest_effect"], ratio).verdict]
         if claim["share_at_least"] is not None:

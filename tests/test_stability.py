@@ -47,7 +47,7 @@ def test_honest_intervals_have_a_ratio_near_one(tmp_path, statistic, n):
     rng = np.random.default_rng(3)
     draw = (lambda: np.exp(rng.normal(0.5, 0.3, n))) if statistic == "ratio" else (lambda: rng.normal(3, 2, n))
     changes = {"statistic": statistic, "smallest_effect": 1.1 if statistic == "ratio" else 1.0}
-    found = _pooled.pooled([record(draw(), tmp_path, seed, **changes) for seed in range(200)])["settings"][""]
+    found = _pooled.pooled([record(draw(), tmp_path, seed, **changes) for seed in range(100)])["settings"][""]
     assert found["ratio"] == pytest.approx(1, abs=0.15)
     assert found["estimate"] == pytest.approx(np.exp(0.5) if statistic == "ratio" else 3, rel=0.03)
     assert found["verdict"] == "supported"
@@ -62,6 +62,13 @@ def test_an_interval_that_forgets_half_of_the_spread_is_found_out(tmp_path):
 def test_constants_have_no_ratio(tmp_path):
     found = _pooled.pooled([record(np.full(20, 2.0), tmp_path, seed) for seed in range(3)])["settings"][""]
     assert found["ratio"] is None and found["verdict"] == "supported"
+
+
+def test_a_pooled_share_stays_between_0_and_1(tmp_path):
+    changes = {"statistic": "proportion", "region": claims.Band(0.95, 1.0), "smallest_effect": None}
+    records = [record(np.arange(500) >= failures, tmp_path, s, **changes) for s, failures in enumerate((0, 0, 0, 4, 0))]
+    found = _pooled.pooled(records)["settings"][""]
+    assert found["ci_high"] == 1.0 and found["verdict"] == "supported"
 
 
 def test_a_share_that_the_claim_asks_for_is_pooled_too(tmp_path):
