@@ -129,7 +129,8 @@ def page(folder, records):
         "claim's settings). *Ratio*: standard deviation of the estimates over the standard error that the single "
         f"intervals claim; with {seeds} seeds and honest intervals it lies between {low:.2f} and {high:.2f} in 99 of "
         f"100 cases. {outside} of {ratios} lie outside (bold), where chance alone would put about {ratios / 100:.0f}. "
-        f"The joint verdict differs from the committed run's for {differ} of {len(known)} claims."
+        f"The joint verdict differs from the committed run's for {differ} of {len(known)} claims. "
+        "[causes.md](causes.md) says why ratios lie outside."
     )
     head = ["| claim: setting | estimates by seed | pooled | committed | committed verdict | pooled verdict | ratio |"]
     head.append("| --- | --- | --- | --- | --- | --- | ---: |")
