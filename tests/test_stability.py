@@ -47,7 +47,7 @@ def test_honest_intervals_have_a_ratio_near_one(tmp_path, statistic, n):
     rng = np.random.default_rng(3)
     draw = (lambda: np.exp(rng.normal(0.5, 0.3, n))) if statistic == "ratio" else (lambda: rng.normal(3, 2, n))
     changes = {"statistic": statistic, "smallest_effect": 1.1 if statistic == "ratio" else 1.0}
-    found = _pooled.pooled([record(draw(), tmp_path, seed, **changes) for seed in range(100)])["settings"][""]
+    found = _pooled.pooled([record(draw(), tmp_path, seed, **changes) for seed in range(200)])["settings"][""]
     assert found["ratio"] == pytest.approx(1, abs=0.15)
     assert found["estimate"] == pytest.approx(np.exp(0.5) if statistic == "ratio" else 3, rel=0.03)
     assert found["verdict"] == "supported"
@@ -87,8 +87,8 @@ def test_files_of_seeds_are_read_and_damaged_ones_named(tmp_path):
     assert list(_pooled.load(tmp_path)) == ["test/claim"]
     page = stability.page(tmp_path, [record(np.arange(20.0) - 50, tmp_path, 0)])
     assert "differs from the committed run's for 1 of 1 claims" in page
-    assert "| `test/claim` | 9.50, 9.50, 9.50, 9.50, 9.50 | 9.50 [9.50, 9.50] | -40.5 [" in page
-    assert "] | contradicted | supported | – |" in page
+    row = "9.50, 9.50, 9.50, 9.50, 9.50 | 9.50 [9.50, 9.50] | -40.5 [-44.3, -36.7] | contradicted | supported | –"
+    assert f"| `test/claim` | {row} |" in page
     (tmp_path / "seed-02.json").write_text('{"schema": 1, "claims": [')
     with pytest.raises(ValueError, match=r"seed-02\.json.*make stability"):
         _pooled.load(tmp_path)
