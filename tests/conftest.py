@@ -7,6 +7,11 @@ from helpers._tensorflow import keras
 from helpers.data import Dataset
 
 
+def pytest_collection_modifyitems(items):
+    """Start with the longest tests: one of them at the end would keep one worker busy and the others idle."""
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("notebook", "slow")])
+
+
 @pytest.fixture
 def float64():
     """Build models in double precision, where a bug and a rounding error look different."""

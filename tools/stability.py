@@ -32,7 +32,7 @@ FEWER = {
     "04_flat_and_sharp_minima": {"HUNDRED": 20, "RUNS": 60, "SOME": 10, "SETS": 10, "FIFTY": 20, "TASKS": 10},
     "05_lottery_tickets": {
         "RUNS": 1000, "TWO_FOUR": 500, "SIXTEEN": 100, "FEW": 500, "THOUSAND": 250, "EACH": 100, "SOME": 500,
-        "STUCK": 50, "TRIALS": 8, "CHOOSERS": 4, "LEVELS": (7,), "ROUNDS": 7, "MARKS": (7,),
+        "STUCK": 50, "TRIALS": 8, "PART": 8, "LEVELS": (7,), "ROUNDS": 7, "MARKS": (7,),
     },
 }  # fmt: skip
 
