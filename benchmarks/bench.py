@@ -23,7 +23,8 @@ import psutil
 import report
 import workloads
 
-from helpers import _written, claims
+from helpers._base import files
+from helpers._first_edition import claims
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent
@@ -53,7 +54,13 @@ def machine():
     except AttributeError:
         cores = os.cpu_count()
     memory = psutil.virtual_memory().total / 2**30
-    return {"cpu": cpu, "cores": cores, "memory_gib": round(memory, 1), "os": system, "load_before": os.getloadavg()[0]}
+    return {
+        "cpu": cpu,
+        "cores": cores,
+        "memory_gib": round(memory, 1),
+        "os": system,
+        "load_before": os.getloadavg()[0],
+    }
 
 
 def commit():
@@ -61,7 +68,9 @@ def commit():
 
     def git(*arguments):
         command = ["git", "--no-optional-locks", *arguments]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
         changed = git("status", "--short", "helpers", "benchmarks")
@@ -75,7 +84,9 @@ def call(script, *arguments):
     command = [sys.executable, "-W", "ignore", HERE / script, *map(str, arguments), "--json"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if result.returncode:
-        raise SystemExit(f"{script} {' '.join(map(str, arguments))} failed:\n{result.stderr[-3000:]}")
+        raise SystemExit(
+            f"{script} {' '.join(map(str, arguments))} failed:\n{result.stderr[-3000:]}"
+        )
     return json.loads(result.stdout.splitlines()[-1])
 
 
@@ -92,18 +103,25 @@ def time_workload(workload, contenders, repeats, flags):
             result = call("contenders.py", name, workload.name, "--seed", repeat, *flags)
             found[name].append(result)
             each = report.duration(result["seconds"] / result["networks"])
-            say(f"{workload.name}, repeat {repeat + 1}, {name}: {each} per network, {result['networks']:,} networks")
+            say(
+                f"{workload.name}, repeat {repeat + 1}, {name}: {each} per network, {result['networks']:,} networks"
+            )
     return found
 
 
 def time_growth(jax, flags, workload):
     """Return the curves of the growth figure: {panel: {contender: [result]}}, and one plain fit."""
-    found = {"epochs": workload.epochs, "width_members": min(workload.members, workloads.GROWTH_WIDTH_MEMBERS)}
+    found = {
+        "epochs": workload.epochs,
+        "width_members": min(workload.members, workloads.GROWTH_WIDTH_MEMBERS),
+    }
     for panel in ("members", "width"):
         found[panel] = {}
         for name in ("fit_many", *(["jax-vmap"] if jax else [])):
             say(f"growth with {panel}, {name}")
-            found[panel][name] = call("contenders.py", name, workload.name, "--sweep", panel, *flags)
+            found[panel][name] = call(
+                "contenders.py", name, workload.name, "--sweep", panel, *flags
+            )
     found["fit"] = call("contenders.py", "fit", workload.name, *flags)
     return found
 
@@ -134,7 +152,11 @@ def measure(names, contenders, repeats, quick):
         say(report.HOW_JAX)
     for workload in workloads.WORKLOADS:
         able = [name for name in workload.contenders if jax or name not in workloads.JAX]
-        chosen = [name for name in able if not contenders or name in (*contenders, workload.contenders[-1])]
+        chosen = [
+            name
+            for name in able
+            if not contenders or name in (*contenders, workload.contenders[-1])
+        ]
         if workload.name in names:
             record["workloads"][workload.name] = time_workload(workload, chosen, repeats, flags)
     if "limit" in names:
@@ -159,14 +181,17 @@ def merged(old, new):
                 raise ValueError(f"{text}: run the whole benchmark again.")
     parts = {name: new[name] for name in ("limit", "growth") if name in new}
     again = dict.fromkeys((*new["workloads"], *parts), new["commit"])
-    found = {"workloads": old["workloads"] | new["workloads"], "again": old.get("again", {}) | again}
+    found = {
+        "workloads": old["workloads"] | new["workloads"],
+        "again": old.get("again", {}) | again,
+    }
     return old | parts | found
 
 
 def write(record, folder):
     """Write ``bench.json`` and, where it was measured, the figure."""
     folder.mkdir(parents=True, exist_ok=True)
-    _written.write(folder / "bench.json", json.dumps(record, indent=1) + "\n")
+    files.write(folder / "bench.json", json.dumps(record, indent=1) + "\n")
     if "growth" in record:
         import growth
 
@@ -179,21 +204,33 @@ def main(arguments=None):
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"some of: {', '.join(PARTS)}")
     parser.add_argument("--contenders", nargs="+", metavar="NAME", help="only these, and ours")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="three networks, two epochs, one repeat")
-    parser.add_argument("--out", type=Path, help="folder for JSON and figure; leaves the README alone")
-    parser.add_argument("--update", action="store_true", help="put what --only measures into the committed record")
+    parser.add_argument(
+        "--quick", action="store_true", help="three networks, two epochs, one repeat"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder for JSON and figure; leaves the README alone"
+    )
+    parser.add_argument(
+        "--update", action="store_true", help="put what --only measures into the committed record"
+    )
     options = parser.parse_args(arguments)
     names = options.only or PARTS
     unknown = [name for name in names if name not in PARTS]
     if unknown:
-        parser.error(f"argument --only: must be some of {', '.join(PARTS)}. Received: {', '.join(unknown)}")
+        parser.error(
+            f"argument --only: must be some of {', '.join(PARTS)}. Received: {', '.join(unknown)}"
+        )
     if options.repeats < 1:
         parser.error(f"argument --repeats: must be at least 1. Received: {options.repeats}")
     if options.update and (not options.only or options.contenders or options.quick or options.out):
-        parser.error("argument --update: goes with --only and nothing else that leaves something out")
+        parser.error(
+            "argument --update: goes with --only and nothing else that leaves something out"
+        )
     partial = bool(options.only or options.contenders or options.quick) and not options.update
     folder = options.out or ROOT / ("build" if partial else "results") / "bench"
-    record = measure(names, options.contenders, 1 if options.quick else options.repeats, options.quick)
+    record = measure(
+        names, options.contenders, 1 if options.quick else options.repeats, options.quick
+    )
     if options.update:
         record = merged(json.loads((folder / "bench.json").read_text(encoding="utf-8")), record)
     write(record, folder)

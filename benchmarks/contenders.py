@@ -35,7 +35,10 @@ def compiled_model(workload, **options):
     if task == "regression":
         loss, metrics = "mse", []
     elif task == "binary":
-        loss, metrics = keras.losses.BinaryCrossentropy(from_logits=True), [keras.metrics.BinaryAccuracy(threshold=0.0)]
+        loss, metrics = (
+            keras.losses.BinaryCrossentropy(from_logits=True),
+            [keras.metrics.BinaryAccuracy(threshold=0.0)],
+        )
     else:
         loss, metrics = keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
     model.compile(optimizer="adam", loss=loss, metrics=metrics, **options)
@@ -66,7 +69,12 @@ def fit(workload, seed):
     """
     points = workload.dataset()
     held = None if points.x_val is None else (points.x_val, points.y_val)
-    arguments = {"x": points.x_train, "y": points.y_train, "batch_size": workload.batch, "validation_data": held}
+    arguments = {
+        "x": points.x_train,
+        "y": points.y_train,
+        "batch_size": workload.batch,
+        "validation_data": held,
+    }
     return 1, *fitted(compiled_model(workload), workload.epochs, **arguments)
 
 
@@ -92,7 +100,11 @@ def fit_tuned(workload, seed):
         return rows.batch(workload.batch).with_options(options)
 
     held = None if points.x_val is None else batches(points.x_val, points.y_val, False)
-    arguments = {"x": batches(points.x_train, points.y_train, True), "validation_data": held, "shuffle": False}
+    arguments = {
+        "x": batches(points.x_train, points.y_train, True),
+        "validation_data": held,
+        "shuffle": False,
+    }
     steps = -(-points.n_train // workload.batch)
     trial, found = min(workload.epochs, 5), []
     for jit in (False, True):
@@ -135,14 +147,20 @@ def random_weights(workload, count, seed):
     rng, stacks = np.random.default_rng(seed), []
     for weight in workload.model().get_weights():
         scale = 1 / np.sqrt(weight.shape[0]) if weight.ndim > 1 else 0.1
-        stacks.append(np.float32(scale) * rng.standard_normal((count, *weight.shape), dtype=np.float32))
+        stacks.append(
+            np.float32(scale) * rng.standard_normal((count, *weight.shape), dtype=np.float32)
+        )
     return stacks
 
 
 def predict(workload, seed):
     """Prepare a loop of Keras's ``predict`` over networks, with one model that takes up each one's weights."""
     count = min(workload.members, workloads.PREDICT_LOOP)
-    weights, model, x = random_weights(workload, count, seed), workload.model(), workload.dataset().x_train
+    weights, model, x = (
+        random_weights(workload, count, seed),
+        workload.model(),
+        workload.dataset().x_train,
+    )
 
     def run():
         squares = []
@@ -159,7 +177,9 @@ def predict_many(workload, seed):
     from helpers import predict_many as outputs
 
     weights, x = random_weights(workload, workload.members, seed), workload.dataset().x_train
-    first = seconds(lambda: outputs(workload.model, [stack[:1] for stack in weights], x, progress=False))
+    first = seconds(
+        lambda: outputs(workload.model, [stack[:1] for stack in weights], x, progress=False)
+    )
 
     def run():
         found = outputs(workload.model, weights, x, progress=False)
@@ -242,7 +262,9 @@ def main(arguments=None):
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="three networks, two epochs")
-    parser.add_argument("--sweep", choices=("members", "width"), help="along one panel of the growth figure")
+    parser.add_argument(
+        "--sweep", choices=("members", "width"), help="along one panel of the growth figure"
+    )
     options = parser.parse_args(arguments)
     try:
         workload = workloads.find(options.workload, options.quick)
@@ -250,7 +272,10 @@ def main(arguments=None):
         parser.error(str(error))
     if options.sweep:
         points = workloads.sweep(workload, options.sweep, options.quick)
-        found = [{"size": size} | measure(options.contender, one, options.seed, 3) for size, one in points]
+        found = [
+            {"size": size} | measure(options.contender, one, options.seed, 3)
+            for size, one in points
+        ]
     else:
         found = measure(options.contender, workload, options.seed)
     print(json.dumps(found) if options.json else json.dumps(found, indent=1))

@@ -32,10 +32,20 @@ def figure(found):
     if one:
         sizes, _ = curve(found, "members", "fit_many")
         times = [size * one["seconds"] for size in sizes]
-        axes[0].plot(sizes, times, color=plots.BLACK, linestyle=":", label="fit, extrapolated from one network")
+        axes[0].plot(
+            sizes,
+            times,
+            color=plots.BLACK,
+            linestyle=":",
+            label="fit, extrapolated from one network",
+        )
         axes[0].plot(sizes[:1], times[:1], color=plots.BLACK, marker="^", linestyle="none")
     axes[0].set(title="64-64 networks", xlabel="networks", ylabel="time, s")
-    axes[1].set(title=f"{found['width_members']} networks", xlabel="units in each of the two hidden layers")
+    axes[1].set(
+        title=f"{found['width_members']} networks", xlabel="units in each of the two hidden layers"
+    )
     axes[1].legend(*axes[0].get_legend_handles_labels(), loc="upper left")  # where no curve runs
-    fig.suptitle(f"Data of the Keras post, {found['epochs']} epochs, without compiling", fontsize="medium")
+    fig.suptitle(
+        f"Data of the Keras post, {found['epochs']} epochs, without compiling", fontsize="medium"
+    )
     return fig

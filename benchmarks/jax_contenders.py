@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from helpers import _programs
-from helpers.members import Recipe
+from helpers.engine import runtime
+from helpers.engine.recipe import Recipe
 
 
 def forward(params, x):
@@ -31,7 +31,10 @@ def initial(key, sizes):
     """Return Glorot uniform kernels and zero biases, as Keras draws them."""
     draw = jax.nn.initializers.glorot_uniform()
     shapes = list(itertools.pairwise(sizes))
-    return [(draw(k, shape), jnp.zeros(shape[1])) for k, shape in zip(jax.random.split(key, len(shapes)), shapes)]
+    return [
+        (draw(k, shape), jnp.zeros(shape[1]))
+        for k, shape in zip(jax.random.split(key, len(shapes)), shapes)
+    ]
 
 
 def scores(params, x, y, task):
@@ -48,7 +51,9 @@ def trainer(workload):
     """Return the function ``(key, orders (E, N), data) -> history`` that trains one network, and the data."""
     points, sizes, batch = workload.dataset(), workload.sizes, workload.batch
     if points.task == "binary" or workload.builder != "mlp" or set(workload.options) != {"hidden"}:
-        raise ValueError(f"Workload {workload.name!r} has no JAX contender: written for plain perceptrons only.")
+        raise ValueError(
+            f"Workload {workload.name!r} has no JAX contender: written for plain perceptrons only."
+        )
     data = tuple(map(jnp.asarray, (points.x_train, points.y_train, points.x_val, points.y_val)))
     full, rest = divmod(points.n_train, batch)
     optimizer = optax.adam(1e-3, eps=1e-7)  # Keras's epsilon
@@ -61,7 +66,9 @@ def trainer(workload):
             params, state = carry
             (loss, metric), gradients = value_and_grad(params, x[rows], y[rows], points.task)
             updates, state = optimizer.update(gradients, state, params)
-            return (optax.apply_updates(params, updates), state), jnp.stack([loss, metric]) * len(rows)
+            return (optax.apply_updates(params, updates), state), jnp.stack([loss, metric]) * len(
+                rows
+            )
 
         def epoch(carry, order):
             carry, sums = jax.lax.scan(step, carry, order[: full * batch].reshape(full, batch))
@@ -69,7 +76,10 @@ def trainer(workload):
             if rest:
                 carry, more = step(carry, order[full * batch :])
                 total += more
-            return carry, (total / points.n_train, jnp.stack(scores(carry[0], x_val, y_val, points.task)))
+            return carry, (
+                total / points.n_train,
+                jnp.stack(scores(carry[0], x_val, y_val, points.task)),
+            )
 
         params = initial(key, sizes)
         return jax.lax.scan(epoch, (params, optimizer.init(params)), orders)[1]
@@ -80,14 +90,19 @@ def trainer(workload):
 def epoch_orders(seed, members, workload):
     """Return every network's order of the examples in every epoch, (M, E, N) int32."""
     examples = workload.dataset().n_train
-    stored = np.broadcast_to(np.arange(examples, dtype=np.int32), (members, workload.epochs, examples))
+    stored = np.broadcast_to(
+        np.arange(examples, dtype=np.int32), (members, workload.epochs, examples)
+    )
     return np.random.default_rng(seed).permuted(stored, axis=2)
 
 
 def program(workload, width, seed):
     """Compile the program for ``width`` networks; return (seconds, ``(keys, orders) -> history``)."""
     train, data = trainer(workload)
-    keys, orders = jax.random.split(jax.random.key(seed), width), epoch_orders(seed, width, workload)
+    keys, orders = (
+        jax.random.split(jax.random.key(seed), width),
+        epoch_orders(seed, width, workload),
+    )
     started = time.perf_counter()
     compiled = jax.jit(jax.vmap(train, in_axes=(0, 0, None))).lower(keys, orders, data).compile()
     return time.perf_counter() - started, lambda keys, orders: compiled(keys, orders, data)
@@ -112,18 +127,22 @@ def vmap(workload, seed):
 
 def chunked(workload, seed):
     """Prepare the same program for as many networks as one of our chunks, on a pool of one Python thread per core."""
-    width = _programs.chunk_width(Recipe(workload.model), min(workload.batch, workload.dataset().n_train))
+    width = runtime.chunk_width(
+        Recipe(workload.model), min(workload.batch, workload.dataset().n_train)
+    )
     first, compiled = program(workload, width, seed)
-    count = len(_programs.chunks(workload.members, width))
+    count = len(runtime.chunks(workload.members, width))
     keys = [jax.random.split(jax.random.key(seed * count + index), width) for index in range(count)]
 
     def one(index):
         return last(compiled(keys[index], epoch_orders((seed, index), width, workload)))
 
     def run():
-        with ThreadPoolExecutor(_programs.workers()) as pool:
+        with ThreadPoolExecutor(runtime.workers()) as pool:
             found = list(pool.map(one, range(count)))
-        losses, held = (np.concatenate(part)[: workload.members] for part in zip(*found, strict=True))
+        losses, held = (
+            np.concatenate(part)[: workload.members] for part in zip(*found, strict=True)
+        )
         return losses, held
 
     return workload.members, first, run

@@ -65,8 +65,8 @@ def products(width, shapes, rows):
 
 def adam(job, steps):
     """Return ``(count, weights, gradients, state, hyper) -> weights``: only Adam's updates of ``count`` epochs."""
-    from helpers import optimizers
     from helpers._tensorflow import tf
+    from helpers.engine import optimizers
 
     def function(count, weights, gradients, state, hyper):
         def body(i, weights, state):
@@ -96,41 +96,54 @@ def measure(workload, epochs=200):
         ``cores``, ``width`` (networks in a chunk), ``flops`` of the products of one network and epoch, and ``parts``:
         wall seconds per network and epoch by name; "all" is `fit_many`, and the others add up to it.
     """
-    from helpers import _programs, fit_many, optimizers
-    from helpers._job import Job
+    from helpers import fit_many
     from helpers._tensorflow import tf
-    from helpers.runs import epoch_orders, order_generator
+    from helpers.engine import optimizers, runtime
+    from helpers.engine.plan import Job
+    from helpers.engine.runs import epoch_orders, order_generator
 
-    points, shapes, cores = workload.dataset(), kernels(workload.model()), _programs.workers()
+    points, shapes, cores = workload.dataset(), kernels(workload.model()), runtime.workers()
     job = Job(workload.model, points, 1, 1, workload.batch, "member", "adam", None, "auto", None, 0)
-    width = _programs.chunk_width(job.recipe, workload.batch)
+    width = runtime.chunk_width(job.recipe, workload.batch)
     chunks, rows = 4 * cores, batches(points.n_train, workload.batch)
 
     def trained(points, members, epochs):
-        options = {"members": members, "epochs": epochs, "batch_size": workload.batch, "progress": False}
+        options = {
+            "members": members,
+            "epochs": epochs,
+            "batch_size": workload.batch,
+            "progress": False,
+        }
         return fit_many(workload.model, points, **options)
 
     rng = np.random.default_rng(0)
     xs = tf.constant(rng.standard_normal((8, width, points.n_train, shapes[0][0])), tf.float32)
-    stacks = [tf.constant(rng.standard_normal((width, *shape)) / np.sqrt(shape[0]), tf.float32) for shape in shapes]
+    stacks = [
+        tf.constant(rng.standard_normal((width, *shape)) / np.sqrt(shape[0]), tf.float32)
+        for shape in shapes
+    ]
     count = tf.constant(epochs)
-    multiply = _programs.compiled(products(width, shapes, rows), count, xs, stacks)
+    multiply = runtime.compiled(products(width, shapes, rows), count, xs, stacks)
 
-    weights = [tf.constant(rng.standard_normal((width, *w.shape)), tf.float32) for w in job.recipe.weights]
+    weights = [
+        tf.constant(rng.standard_normal((width, *w.shape)), tf.float32) for w in job.recipe.weights
+    ]
     state = optimizers.slots(job.static, weights)
     hyper = {key: tf.constant(np.repeat(values, width)) for key, values in job.hyper.items()}
     arguments = (count, weights, weights, state, hyper)
-    update = _programs.compiled(adam(job, len(rows)), *arguments)
+    update = runtime.compiled(adam(job, len(rows)), *arguments)
 
     def orders(index):
         for member in range(width):
-            epoch_orders(order_generator(0, "member", index * width + member), points.n_train, epochs)
+            epoch_orders(
+                order_generator(0, "member", index * width + member), points.n_train, epochs
+            )
 
     def whole(points):
         return lambda: trained(points, chunks * width, epochs)
 
     def everywhere(call):
-        return lambda: _programs.run(lambda index, advance, stop: call(index), chunks)
+        return lambda: runtime.run(lambda index, advance, stop: call(index), chunks)
 
     calls = {
         "all": whole(points),

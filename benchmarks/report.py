@@ -12,15 +12,22 @@ import statistics
 import growth
 from workloads import WORKLOADS
 
-from helpers import _written
+from helpers._base import files
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-HOW_JAX = (
-    "JAX is not installed, so its contenders were left out: `pip install -e '.[bench]'`, as `make bench` tries to."
-)
+HOW_JAX = "JAX is not installed, so its contenders were left out: `pip install -e '.[bench]'`, as `make bench` does."
 FEW = 10
 MEASURED = "ours is faster by, or reaches"
-HEAD = ("workload", "contender", "networks", "first call", "per network", MEASURED, "target", "final loss")
+HEAD = (
+    "workload",
+    "contender",
+    "networks",
+    "first call",
+    "per network",
+    MEASURED,
+    "target",
+    "final loss",
+)
 
 
 def number(value):
@@ -92,10 +99,17 @@ def own_targets(workload, runs):
             found.append((text, judged(statistics.median(rates), target.value, unit=" networks/s")))
         if target.against == "sgemm":
             flops = 6 * runs[0]["kernel_weights"] * runs[0]["examples"] * runs[0]["epochs"]
-            shares = [flops / value / 1e9 / run["sgemm"] for value, run in zip(each, runs, strict=True)]
+            shares = [
+                flops / value / 1e9 / run["sgemm"] for value, run in zip(each, runs, strict=True)
+            ]
             share = statistics.median(shares)
             rate = number(statistics.median(flops / value / 1e9 for value in each))
-            found.append((f"{rate} GFLOP/s, {100 * share:.0f} % of sgemm", judged(share, target.value, 100, " %")))
+            found.append(
+                (
+                    f"{rate} GFLOP/s, {100 * share:.0f} % of sgemm",
+                    judged(share, target.value, 100, " %"),
+                )
+            )
     if not found and workload.contenders[-1] == "predict_many":
         found.append((f"{number(1 / statistics.median(each))} networks/s", ""))
     return found
@@ -132,7 +146,16 @@ def rows(record):
             if not (agrees(runs, ours, "loss") and agrees(runs, ours, "val_loss")):
                 loss += " ⚠ differs"
             first = duration(statistics.median(run["first"] for run in runs))
-            row = [about, name, f"{count:,}", first, duration(statistics.median(each)), measured, target, loss]
+            row = [
+                about,
+                name,
+                f"{count:,}",
+                first,
+                duration(statistics.median(each)),
+                measured,
+                target,
+                loss,
+            ]
             found.append(row)
             about = ""
     return found
@@ -156,7 +179,10 @@ def limit(record):
     for name in measured[0]["parts"]:
         row = ["all of `fit_many`" if name == "all" else name]
         for entry in measured:
-            row += [duration(entry["parts"][name]), f"{100 * entry['parts'][name] / entry['parts']['all']:.0f} %"]
+            row += [
+                duration(entry["parts"][name]),
+                f"{100 * entry['parts'][name] / entry['parts']['all']:.0f} %",
+            ]
         body.append(row)
     last = measured[-1]
     seconds = last["parts"]["matrix products"]
@@ -173,7 +199,13 @@ def limit(record):
 def machine(record):
     """Return one sentence: what the record was measured on and with."""
     m, versions = record["machine"], record["versions"]
-    names = {"python": "Python", "tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy", "jax": "JAX"}
+    names = {
+        "python": "Python",
+        "tensorflow": "TensorFlow",
+        "keras": "Keras",
+        "numpy": "NumPy",
+        "jax": "JAX",
+    }
     found = [f"{names.get(name, name)} {version}" for name, version in versions.items() if version]
     repeats = f"{record['repeats']} repeat{'s' * (record['repeats'] != 1)}"
     hardware = f"{m['cpu']}, {m['cores']} cores, {m['memory_gib']:.0f} GiB, {m['os']}"
@@ -209,12 +241,12 @@ def section(record):
 
 def renewed(readme, record):
     """Return the README's text as it is and as it ought to be."""
-    return _written.renewed(readme, BEGIN, END, section(record))
+    return files.renewed(readme, BEGIN, END, section(record))
 
 
 def update_readme(readme, record):
     """Write the section into the README, aside and renamed; return whether it changed."""
     old, new = renewed(readme, record)
     if old != new:
-        _written.write(readme, new)
+        files.write(readme, new)
     return old != new

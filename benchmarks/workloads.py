@@ -14,7 +14,9 @@ from helpers import data
 
 KERAS = ("fit", "fit-tuned")
 JAX = ("jax-vmap", "jax-chunked")
-PREDICT_LOOP = 20  # networks that the loop of Keras's `predict` runs: it takes the same time for each
+PREDICT_LOOP = (
+    20  # networks that the loop of Keras's `predict` runs: it takes the same time for each
+)
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,9 @@ def plane():
     return data.spirals(n=400)
 
 
-def _mnist1d_mlp(suffix="", title="", ratio=25, contenders=(*KERAS, "fit_many"), more=(), **options):
+def _mnist1d_mlp(
+    suffix="", title="", ratio=25, contenders=(*KERAS, "fit_many"), more=(), **options
+):
     """Return a variant of the MNIST-1D perceptron."""
     return Workload(
         f"mnist1d-mlp{suffix}",
@@ -141,7 +145,12 @@ WORKLOADS = (
         epochs=200,
         members=1000,
         contenders=(*KERAS, *JAX, "fit_many"),
-        targets=(Target("fit", 2500), Target("jax-vmap", 2.5), Target("jax-chunked", 1.1), Target("sgemm", 0.30)),
+        targets=(
+            Target("fit", 2500),
+            Target("jax-vmap", 2.5),
+            Target("jax-chunked", 1.1),
+            Target("sgemm", 0.30),
+        ),
     ),
     _mnist1d_mlp(contenders=(*KERAS, *JAX, "fit_many"), more=(Target("jax-vmap", 1.5),)),
     _mnist1d_mlp("-bn", " with batch norm", 15, batch_norm=True),
@@ -211,9 +220,15 @@ def find(name, quick=False):
     """
     known = {workload.name: workload for workload in (*WORKLOADS, GROWTH)}
     if name not in known:
-        raise ValueError(f"Argument `workload` must be one of {', '.join(known)}. Received: {name!r}.")
+        raise ValueError(
+            f"Argument `workload` must be one of {', '.join(known)}. Received: {name!r}."
+        )
     workload = known[name]
-    return dataclasses.replace(workload, members=3, epochs=min(workload.epochs, 2)) if quick else workload
+    return (
+        dataclasses.replace(workload, members=3, epochs=min(workload.epochs, 2))
+        if quick
+        else workload
+    )
 
 
 def sweep(workload, panel, quick=False):

@@ -29,7 +29,9 @@ def mnist1d(dtype, **changes):
     vars(args).update(changes)
     made = make_dataset(args)
     names = {"x_train": "x", "y_train": "y", "x_test": "x_test", "y_test": "y_test"}
-    return {name: made[key].astype(dtype if "x" in name[0] else np.uint8) for name, key in names.items()}
+    return {
+        name: made[key].astype(dtype if "x" in name[0] else np.uint8) for name, key in names.items()
+    }
 
 
 def mnist_small():
@@ -50,9 +52,15 @@ def npz(arrays, compression):
     with zipfile.ZipFile(out, "w") as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            entry.create_system, entry.external_attr, entry.compress_type = 3, 0o644 << 16, compression
+            entry.create_system, entry.external_attr, entry.compress_type = (
+                3,
+                0o644 << 16,
+                compression,
+            )
             content = io.BytesIO()
-            np.lib.format.write_array(content, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+            np.lib.format.write_array(
+                content, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False
+            )
             archive.writestr(entry, content.getvalue())
     return out.getvalue()
 
@@ -61,7 +69,9 @@ def main():
     """Build every file, compare it with the datasheet and, where a folder is named, write it there."""
     built = {
         "mnist1d.npz": npz(mnist1d(np.float32), zipfile.ZIP_STORED),
-        "mnist1d_pool.npz": npz(mnist1d(np.float16, num_samples=50_000, seed=POOL_SEED), zipfile.ZIP_STORED),
+        "mnist1d_pool.npz": npz(
+            mnist1d(np.float16, num_samples=50_000, seed=POOL_SEED), zipfile.ZIP_STORED
+        ),
         "mnist_small.npz": npz(mnist_small(), zipfile.ZIP_BZIP2),
     }
     datasheet = (HERE / "README.md").read_text(encoding="utf-8")
@@ -71,7 +81,9 @@ def main():
             Path(sys.argv[1], name).write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
         same &= digest in datasheet
-        print(f"{name}  {len(content):,} bytes  {digest}  {'as in' if digest in datasheet else 'NOT in'} the datasheet")
+        print(
+            f"{name}  {len(content):,} bytes  {digest}  {'as in' if digest in datasheet else 'NOT in'} the datasheet"
+        )
     return 0 if same else 1
 
 

@@ -60,5 +60,6 @@ if keras.backend.backend() != "tensorflow":
     )
 if not XLA:
     warnings.warn(
-        "This TensorFlow cannot compile with XLA (as on Windows): programs run uncompiled, much slower.", stacklevel=2
+        "This TensorFlow cannot compile with XLA (as on Windows): programs run uncompiled, much slower.",
+        stacklevel=2,
     )

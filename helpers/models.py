@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from helpers import checks
+from helpers._base import checks
 from helpers._tensorflow import keras
 
 _LAYERS = keras.layers
@@ -18,7 +18,9 @@ def _shape(input_shape):
     """Return ``input_shape`` (an int or a tuple, without the batch axis) as a tuple of positive ints."""
     dims = (input_shape,) if not isinstance(input_shape, (tuple, list)) else tuple(input_shape)
     if not dims:
-        raise ValueError(checks.message("input_shape", "an int or a tuple of one or more ints", input_shape))
+        raise ValueError(
+            checks.message("input_shape", "an int or a tuple of one or more ints", input_shape)
+        )
     for dim in dims:
         checks.integer("input_shape", dim, remedy="Leave the batch axis out.")
     return tuple(checks.count("input_shape", dim) for dim in dims)
@@ -27,7 +29,9 @@ def _shape(input_shape):
 def _widths(name, widths, empty=False):
     """Return the layer widths as a tuple of positive ints."""
     if not isinstance(widths, (tuple, list)) or (not widths and not empty):
-        raise TypeError(checks.message(name, "a tuple of ints, one per layer, such as (64, 64)", widths))
+        raise TypeError(
+            checks.message(name, "a tuple of ints, one per layer, such as (64, 64)", widths)
+        )
     return tuple(checks.count(name, w) for w in widths)
 
 
@@ -36,7 +40,10 @@ def _check_activation(activation, shape):
     remedy = ""
     try:
         function = keras.activations.get(activation)
-        kept = isinstance(function, _LAYERS.Layer) or tuple(function(keras.ops.zeros(shape)).shape) == shape
+        kept = (
+            isinstance(function, _LAYERS.Layer)
+            or tuple(function(keras.ops.zeros(shape)).shape) == shape
+        )
     except Exception as error:
         kept, remedy = False, f"Calling it raised {type(error).__name__}: {str(error)[:200]}"
     if not kept:
@@ -136,7 +143,10 @@ def mlp(
     """
     shape, hidden = _shape(input_shape), _widths("hidden", hidden, empty=True)
     outputs, batch_norm = checks.count("outputs", outputs), checks.flag("batch_norm", batch_norm)
-    dropout, penalty = checks.real("dropout", dropout, low=0, high=1, high_open=True), _penalty(l1, l2)
+    dropout, penalty = (
+        checks.real("dropout", dropout, low=0, high=1, high_open=True),
+        _penalty(l1, l2),
+    )
     _check_activation(activation, (2, 4))
     stack = [keras.Input(shape)]
     if len(shape) > 1:
@@ -168,24 +178,48 @@ def lenet_300_100(input_shape=(28, 28), outputs=10, initializer="glorot_normal")
     return mlp(input_shape, outputs, hidden=(300, 100), initializer=initializer)
 
 
-def _cnn(convolution, input_shape, outputs, filters, kernel_size, strides, hidden, penalties, initializer, block):
+def _cnn(
+    convolution,
+    input_shape,
+    outputs,
+    filters,
+    kernel_size,
+    strides,
+    hidden,
+    penalties,
+    initializer,
+    block,
+):
     """Build convolutions, Flatten and Dense layers; ``convolution`` is Conv1D or Conv2D, ``block`` goes to `_block`."""
-    shape, filters, hidden = _shape(input_shape), _widths("filters", filters), _widths("hidden", hidden, empty=True)
+    shape, filters, hidden = (
+        _shape(input_shape),
+        _widths("filters", filters),
+        _widths("hidden", hidden, empty=True),
+    )
     outputs = checks.count("outputs", outputs)
-    kernel_size, strides = checks.count("kernel_size", kernel_size), checks.count("strides", strides)
+    kernel_size, strides = (
+        checks.count("kernel_size", kernel_size),
+        checks.count("strides", strides),
+    )
     checks.flag("batch_norm", block["batch_norm"])
     checks.real("dropout", block["dropout"], low=0, high=1, high_open=True)
     axes = 1 if convolution is _LAYERS.Conv1D else 2
     _check_activation(block["activation"], (2, *[3] * axes, 4))
     if len(shape) not in (axes, axes + 1):
-        kind = "(steps,) or (steps, channels)" if axes == 1 else "(rows, columns) or (rows, columns, channels)"
+        kind = (
+            "(steps,) or (steps, channels)"
+            if axes == 1
+            else "(rows, columns) or (rows, columns, channels)"
+        )
         raise ValueError(checks.message("input_shape", kind, input_shape))
     stack = [keras.Input(shape)]
     if len(shape) == axes:
         stack.append(_LAYERS.Reshape((*shape, 1)))
     for channels in filters:
         options = {"initializer": initializer, "kernel_regularizer": _penalty(*penalties)}
-        layer = _weighted(convolution, channels, kernel_size, strides=strides, padding="same", **options)
+        layer = _weighted(
+            convolution, channels, kernel_size, strides=strides, padding="same", **options
+        )
         stack += _block(layer, **block)
     stack.append(_LAYERS.Flatten())
     for units in hidden:
@@ -235,7 +269,18 @@ def cnn1d(
     """
     block = {"activation": activation, "batch_norm": batch_norm, "dropout": dropout}
     convolution = _LAYERS.Conv1D
-    return _cnn(convolution, input_shape, outputs, filters, kernel_size, strides, hidden, (l1, l2), initializer, block)
+    return _cnn(
+        convolution,
+        input_shape,
+        outputs,
+        filters,
+        kernel_size,
+        strides,
+        hidden,
+        (l1, l2),
+        initializer,
+        block,
+    )
 
 
 def cnn2d(
@@ -258,4 +303,15 @@ def cnn2d(
     """
     block = {"activation": activation, "batch_norm": batch_norm, "dropout": dropout}
     convolution = _LAYERS.Conv2D
-    return _cnn(convolution, input_shape, outputs, filters, kernel_size, strides, hidden, (l1, l2), initializer, block)
+    return _cnn(
+        convolution,
+        input_shape,
+        outputs,
+        filters,
+        kernel_size,
+        strides,
+        hidden,
+        (l1, l2),
+        initializer,
+        block,
+    )

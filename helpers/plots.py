@@ -19,7 +19,8 @@ import seaborn as sns
 from IPython.display import Markdown, display
 from PIL import Image
 
-from helpers import checks, stats
+from helpers import stats
+from helpers._base import checks
 
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#000000", "#999999"
@@ -125,15 +126,21 @@ def animate(figure, draw, frames, caption, alt, milliseconds=200):
     """
     _described(caption, alt)
     frames = list(frames)
-    checks.integer("len(frames)", len(frames), 1, MOST_FRAMES, "Leave out frames: a notebook stays small.")
+    checks.integer(
+        "len(frames)", len(frames), 1, MOST_FRAMES, "Leave out frames: a notebook stays small."
+    )
     checks.integer("milliseconds", milliseconds, 1)
     pictures = []
     for frame in frames:
         draw(frame)
         pictures.append(base64.b64encode(_png(figure, 32)).decode("ascii"))
-        figure.set_layout_engine("none")  # laid out once, or axes would jump with the width of their labels
+        figure.set_layout_engine(
+            "none"
+        )  # laid out once, or axes would jump with the width of their labels
     plt.close(figure)
-    name = "animation-" + hashlib.sha256("".join(pictures).encode()).hexdigest()[:12]  # the same in every run
+    name = (
+        "animation-" + hashlib.sha256("".join(pictures).encode()).hexdigest()[:12]
+    )  # the same in every run
     player = PLAYER.format(
         name=name,
         alt=html.escape(alt),
@@ -185,11 +192,23 @@ def band(ax, x, curves, color=BLUE, line="-", label=None, coverage=0.9, thin=30)
     ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
     for curve in curves[:thin]:
         ax.plot(x, curve, color=color, alpha=0.15, linewidth=0.6)
-    ax.plot(x, np.transpose([low, high]), color=color, linewidth=1)  # the band shows under many curves too
+    ax.plot(
+        x, np.transpose([low, high]), color=color, linewidth=1
+    )  # the band shows under many curves too
     ax.plot(x, np.nanmean(curves, axis=0), color=color, linestyle=line, linewidth=2.2, label=label)
 
 
-def over_epochs(ax, epochs, values, color=BLUE, line="-", marker="o", label=None, level=stats.LEVEL, replicates=40):
+def over_epochs(
+    ax,
+    epochs,
+    values,
+    color=BLUE,
+    line="-",
+    marker="o",
+    label=None,
+    level=stats.LEVEL,
+    replicates=40,
+):
     """Draw the mean of a quantity against epochs with its interval, replicates behind it.
 
     Parameters
@@ -214,12 +233,26 @@ def over_epochs(ax, epochs, values, color=BLUE, line="-", marker="o", label=None
     for row in values[:replicates]:
         ax.plot(epochs, row, color=color, alpha=0.12, linewidth=0.6)
     ax.errorbar(
-        epochs, middle, yerr=errors, color=color, linestyle=line, marker=marker, capsize=3, linewidth=2, label=label
+        epochs,
+        middle,
+        yerr=errors,
+        color=color,
+        linestyle=line,
+        marker=marker,
+        capsize=3,
+        linewidth=2,
+        label=label,
     )
 
 
 def runs_histogram(
-    ax, values, mine=None, edge=None, agrees="right", unit="", names=("inside the region", "outside", "edge")
+    ax,
+    values,
+    mine=None,
+    edge=None,
+    agrees="right",
+    unit="",
+    names=("inside the region", "outside", "edge"),
 ):
     """Draw the histogram of all runs, the share on the region's side of an edge, and the reader's own run.
 
@@ -248,7 +281,9 @@ def runs_histogram(
     else:
         yes = values >= edge if agrees == "right" else values <= edge
         width = bins[1] - bins[0]
-        bins = edge + width * np.arange(np.floor((bins[0] - edge) / width), np.ceil((bins[-1] - edge) / width) + 1)
+        bins = edge + width * np.arange(
+            np.floor((bins[0] - edge) / width), np.ceil((bins[-1] - edge) / width) + 1
+        )
         share = f"{100 * np.mean(yes):.0f} %"
         ax.hist(values[yes], bins=bins, color=BLUE, alpha=0.85, label=f"{names[0]}: {share}")
         ax.hist(values[~yes], bins=bins, color=ORANGE, alpha=0.85, hatch="//", label=names[1])
@@ -282,7 +317,13 @@ def verdict_intervals(ax, intervals, labels, edges, region=None):
         ax.axvline(edge, color=BLACK, linewidth=1, linestyle=":")
     for row, (low, middle, high), marker in zip(rows, intervals, MARKERS * 9, strict=False):
         ax.errorbar(
-            middle, row, xerr=[[middle - low], [high - middle]], color=BLUE, marker=marker, capsize=4, linewidth=2
+            middle,
+            row,
+            xerr=[[middle - low], [high - middle]],
+            color=BLUE,
+            marker=marker,
+            capsize=4,
+            linewidth=2,
         )
     ax.set_yticks(rows, labels)
     ax.set_ylim(-0.6, len(rows) - 0.4)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from helpers import checks, seeds
+from helpers._base import checks, seeds
 
 SHARE, OUTPUT_SHARE = 0.2, 0.1  # of the surviving weights of a layer, per round [frankle2019]
 
@@ -75,7 +75,8 @@ def prune_by_magnitude(weights, masks, share=SHARE, output_share=OUTPUT_SHARE):
     """
     weights, masks = _pair(weights, masks)
     share, output_share = (
-        checks.real(name, value, 0, 1) for name, value in (("share", share), ("output_share", output_share))
+        checks.real(name, value, 0, 1)
+        for name, value in (("share", share), ("output_share", output_share))
     )
     last = _kernels(masks)[-1]
     pruned = list(masks)
@@ -127,8 +128,12 @@ def random_masks(like, seed):
     drawn = list(like)
     for i in _kernels(like):
         size = like[i][0].size
-        scores = np.stack([seeds.generator(seed, "masks", m, i).random(size) for m in range(len(like[i]))])
-        drawn[i] = _largest(1 + scores.reshape(like[i].shape), np.ones_like(like[i]), _count(like[i]))
+        scores = np.stack(
+            [seeds.generator(seed, "masks", m, i).random(size) for m in range(len(like[i]))]
+        )
+        drawn[i] = _largest(
+            1 + scores.reshape(like[i].shape), np.ones_like(like[i]), _count(like[i])
+        )
     return drawn
 
 
@@ -152,7 +157,9 @@ def unit_masks(weights, kept):
     fits = [len(s) for s in shapes] == [3, 2, 3, 2] and shapes[0][2] == shapes[1][1] == shapes[2][1]
     if not fits:
         expected = "[kernel (M, D, H), bias (M, H), kernel (M, H, C), bias (M, C)]"
-        raise ValueError(checks.message("weights", expected, shapes, "Unit removal knows one hidden layer only."))
+        raise ValueError(
+            checks.message("weights", expected, shapes, "Unit removal knows one hidden layer only.")
+        )
     members, _, hidden = shapes[0]
     kept = checks.array("kept", kept, shape=(members, hidden), dtype=np.float32)
     _zero_one("kept", kept)
@@ -176,7 +183,10 @@ def apply(weights, masks):
         New arrays.
     """
     weights, masks = _pair(weights, masks)
-    return [w.copy() if mask is None else np.where(mask == 1, w, 0).astype(w.dtype) for w, mask in zip(weights, masks)]
+    return [
+        w.copy() if mask is None else np.where(mask == 1, w, 0).astype(w.dtype)
+        for w, mask in zip(weights, masks)
+    ]
 
 
 def layer_counts(masks):
@@ -215,7 +225,10 @@ def remaining_counts(sizes, rounds, share=SHARE, output_share=OUTPUT_SHARE):
     """
     sizes = checks.array("sizes", sizes, shape=(None,), dtype=np.int64, low=1)
     rounds = checks.integer("rounds", rounds, low=0)
-    share, output_share = checks.real("share", share, 0, 1), checks.real("output_share", output_share, 0, 1)
+    share, output_share = (
+        checks.real("share", share, 0, 1),
+        checks.real("output_share", output_share, 0, 1),
+    )
     shares = np.array([share] * (len(sizes) - 1) + [output_share])
     counts = [sizes]
     for _ in range(rounds):
@@ -244,7 +257,10 @@ def keep_signs(values, weights):
     """
     values, weights = _weights("values", values), _weights("weights", weights)
     _same("values", values, [w.shape for w in weights])
-    return [np.abs(v) * np.sign(w) if w.ndim >= 3 else w.copy() for v, w in zip(values, weights, strict=True)]
+    return [
+        np.abs(v) * np.sign(w) if w.ndim >= 3 else w.copy()
+        for v, w in zip(values, weights, strict=True)
+    ]
 
 
 def constant_values(weights, signs="kept", seed=0):
@@ -278,7 +294,10 @@ def constant_values(weights, signs="kept", seed=0):
         if kept:
             sign = np.sign(w)
         else:
-            drawn = [seeds.generator(seed, "signs", m, i).integers(0, 2, w.shape[1:]) for m in range(len(w))]
+            drawn = [
+                seeds.generator(seed, "signs", m, i).integers(0, 2, w.shape[1:])
+                for m in range(len(w))
+            ]
             sign = 2 * np.stack(drawn) - 1
         spread = w.std(axis=tuple(range(1, w.ndim)), keepdims=True, dtype=np.float64)
         result.append((sign * spread).astype(w.dtype))
@@ -298,7 +317,9 @@ def _count(mask):
 def _largest(weights, mask, counts):
     """Return the mask of the ``counts`` (M,) largest magnitudes under ``mask``; of equal ones the last stored stay."""
     flat, alive = np.abs(weights).reshape(len(weights), -1), mask.reshape(len(mask), -1) == 1
-    order = np.argsort(np.where(alive, flat, -1.0), axis=1, kind="stable")  # the removed first, then by magnitude
+    order = np.argsort(
+        np.where(alive, flat, -1.0), axis=1, kind="stable"
+    )  # the removed first, then by magnitude
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(order.shape[1])[np.newaxis], axis=1)
     return (rank >= order.shape[1] - counts[:, np.newaxis]).astype(np.float32).reshape(mask.shape)
@@ -308,7 +329,9 @@ def _list(name, arrays):
     if not isinstance(arrays, (list, tuple)) or not len(arrays):
         remedy = "Pass runs.weights or runs.initial_weights."
         raise TypeError(
-            checks.message(name, "a list of (M, ...) arrays, one per entry of get_weights()", arrays, remedy)
+            checks.message(
+                name, "a list of (M, ...) arrays, one per entry of get_weights()", arrays, remedy
+            )
         )
 
 
@@ -318,14 +341,20 @@ def _weights(name, weights):
     finite = "A diverged network has no magnitudes to compare: leave it out, or put its initial weights in its place."
     arrays = [np.asarray(w) for w in weights]
     kinds = [a.dtype if a.dtype.kind == "f" else np.float32 for a in arrays]
-    arrays = [checks.array(f"{name}[{i}]", a, dtype=kinds[i], remedy=finite) for i, a in enumerate(arrays)]
+    arrays = [
+        checks.array(f"{name}[{i}]", a, dtype=kinds[i], remedy=finite) for i, a in enumerate(arrays)
+    ]
     if min(w.ndim for w in arrays) < 2 or len({len(w) for w in arrays}) != 1:
         shapes = [w.shape for w in arrays]
         remedy = "Weights of one network are stacked by adding a first axis: [w[None] for w in model.get_weights()]."
-        raise ValueError(checks.message(name, "arrays (M, ...) with one number of members M", shapes, remedy))
+        raise ValueError(
+            checks.message(name, "arrays (M, ...) with one number of members M", shapes, remedy)
+        )
     if all(w.ndim < 3 for w in arrays):
         shapes = [w.shape for w in arrays]
-        raise ValueError(checks.message(name, "a list with a kernel: an array of three axes or more", shapes))
+        raise ValueError(
+            checks.message(name, "a list with a kernel: an array of three axes or more", shapes)
+        )
     return arrays
 
 
@@ -339,7 +368,9 @@ def _masks(name, masks):
     """Return a list of 0/1 float32 arrays or None, with one number of members and at least one mask."""
     _list(name, masks)
     if all(mask is None for mask in masks):
-        raise ValueError(checks.message(name, "a list with a mask", masks, "Start from dense_masks(weights)."))
+        raise ValueError(
+            checks.message(name, "a list with a mask", masks, "Start from dense_masks(weights).")
+        )
     found = []
     for i, mask in enumerate(masks):
         if mask is not None:
@@ -348,7 +379,9 @@ def _masks(name, masks):
         found.append(mask)
     shapes = [mask.shape for mask in found if mask is not None]
     if min(map(len, shapes)) < 2 or len({s[0] for s in shapes}) != 1:
-        raise ValueError(checks.message(name, "arrays (M, ...) with one number of members M", shapes))
+        raise ValueError(
+            checks.message(name, "arrays (M, ...) with one number of members M", shapes)
+        )
     return found
 
 
@@ -362,8 +395,12 @@ def _pair(weights, masks, name="masks"):
 def _same(name, arrays, shapes):
     """Refuse a list whose length or shapes differ from the wanted ones."""
     if len(arrays) != len(shapes):
-        raise ValueError(checks.message(f"len({name})", f"{len(shapes)}, one entry per weight", len(arrays)))
+        raise ValueError(
+            checks.message(f"len({name})", f"{len(shapes)}, one entry per weight", len(arrays))
+        )
     for i, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
         if array is not None and array.shape != shape:
             text = f"Argument `{name}[{i}]` must have shape {shape}. Received: shape {array.shape}."
-            raise ValueError(f"{text} Weights and masks belong to one architecture and number of members.")
+            raise ValueError(
+                f"{text} Weights and masks belong to one architecture and number of members."
+            )

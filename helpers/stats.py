@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 
-from helpers import checks, seeds
+from helpers._base import checks, seeds
 
 LEVEL = 0.99  # of every interval in a claim
 BOOTSTRAP_FROM = 50  # units; Student t below
@@ -105,7 +105,9 @@ def mean_interval(values, level=LEVEL):
     n, centre, spread = len(values), float(np.mean(values)), float(np.std(values, ddof=1))
     bootstrap = n >= BOOTSTRAP_FROM
     method = "Student t and BCa bootstrap" if bootstrap else "Student t"
-    if np.ptp(values) <= 8 * np.finfo(float).eps * np.max(np.abs(values)) or spread == 0:  # constant up to rounding
+    if (
+        np.ptp(values) <= 8 * np.finfo(float).eps * np.max(np.abs(values)) or spread == 0
+    ):  # constant up to rounding
         return Interval(centre, centre, centre, level, n, method)
     t = float(scipy.stats.t.ppf((1 + level) / 2, n - 1))
     low, high = -t / math.sqrt(n), t / math.sqrt(n)
@@ -119,9 +121,13 @@ def mean_interval(values, level=LEVEL):
             batch=max(1, 2_000_000 // n),  # 16 MB of resamples at a time
             rng=seeds.generator(0, "bootstrap"),
         ).confidence_interval
-        low = min(max(low, (values.min() - centre) / spread), ends.low)  # neither leaves the range of the values
+        low = min(
+            max(low, (values.min() - centre) / spread), ends.low
+        )  # neither leaves the range of the values
         high = max(min(high, (values.max() - centre) / spread), ends.high)
-    return Interval(centre, centre + spread * float(low), centre + spread * float(high), level, n, method)
+    return Interval(
+        centre, centre + spread * float(low), centre + spread * float(high), level, n, method
+    )
 
 
 def paired_interval(values, baseline, level=LEVEL):
@@ -145,7 +151,9 @@ def paired_interval(values, baseline, level=LEVEL):
         Where lengths differ, for fewer than 2 pairs, or values that are not finite.
     """
     values = _units("values", values)
-    baseline = checks.array("baseline", baseline, shape=values.shape, remedy="Pairs need one value in each arm.")
+    baseline = checks.array(
+        "baseline", baseline, shape=values.shape, remedy="Pairs need one value in each arm."
+    )
     return mean_interval(values - baseline, level)
 
 
@@ -179,9 +187,13 @@ def ratio_interval(values, baseline=None, level=LEVEL):
     values = _units("values", values)
     logs = np.log(_positive("values", values))
     if baseline is not None:
-        logs = logs - np.log(_positive("baseline", checks.array("baseline", baseline, shape=values.shape)))
+        logs = logs - np.log(
+            _positive("baseline", checks.array("baseline", baseline, shape=values.shape))
+        )
     found = mean_interval(logs, level)
-    ends = (math.exp(min(max(x, -700.0), 700.0)) for x in (found.estimate, found.low, found.high))  # within floats
+    ends = (
+        math.exp(min(max(x, -700.0), 700.0)) for x in (found.estimate, found.low, found.high)
+    )  # within floats
     return Interval(*ends, found.level, found.n, found.method + " of log ratios")
 
 
@@ -252,7 +264,14 @@ def proportion_difference_interval(k1, n1, k2, n2, level=LEVEL):
     estimate = one.estimate - two.estimate
     below = math.hypot(one.estimate - one.low, two.high - two.estimate)
     above = math.hypot(one.high - one.estimate, two.estimate - two.low)
-    return Interval(estimate, max(-1.0, estimate - below), min(1.0, estimate + above), one.level, one.n, "Newcombe")
+    return Interval(
+        estimate,
+        max(-1.0, estimate - below),
+        min(1.0, estimate + above),
+        one.level,
+        one.n,
+        "Newcombe",
+    )
 
 
 def rank_correlations(x, y):
@@ -276,12 +295,16 @@ def rank_correlations(x, y):
     x = checks.array("x", x, shape=(None, None))
     y = checks.array("y", y, shape=x.shape)
     if x.shape[1] < 3:
-        raise ValueError(f"Arguments `x`, `y` must hold at least 3 pairs a data set. Received: {x.shape[1]}.")
+        raise ValueError(
+            f"Arguments `x`, `y` must hold at least 3 pairs a data set. Received: {x.shape[1]}."
+        )
     for name, rows in (("x", x), ("y", y)):
         constant = np.flatnonzero(np.ptp(rows, axis=1) == 0)
         if len(constant):
             text = f"Argument `{name}` must vary within each data set. Received: row {constant[0]} constant."
-            raise ValueError(text + " A constant has no rank correlation: leave that pool out, and say so.")
+            raise ValueError(
+                text + " A constant has no rank correlation: leave that pool out, and say so."
+            )
     return np.array([scipy.stats.spearmanr(a, b).statistic for a, b in zip(x, y, strict=True)])
 
 
@@ -302,7 +325,9 @@ def rank_correlation(x, y, level=LEVEL):
     """
     found = mean_interval(rank_correlations(x, y), level)
     low, high = max(-1.0, found.low), min(1.0, found.high)
-    return Interval(found.estimate, low, high, found.level, found.n, found.method + " of Spearman correlations")
+    return Interval(
+        found.estimate, low, high, found.level, found.n, found.method + " of Spearman correlations"
+    )
 
 
 def average_units(values, groups):
@@ -331,7 +356,9 @@ def labels(groups, shape):
         found = np.asarray(groups)
         different = np.unique(found)
     except (TypeError, ValueError) as error:  # of unequal lengths, or of kinds that do not compare
-        raise TypeError(checks.message("groups", "an array of numbers or of text", groups)) from error
+        raise TypeError(
+            checks.message("groups", "an array of numbers or of text", groups)
+        ) from error
     if found.shape != shape:
         text = f"Argument `groups` must have one label per value, shape {shape}."
         raise ValueError(f"{text} Received: shape {found.shape}.")
@@ -365,9 +392,13 @@ def required_n(pilot_values, half_width, level=LEVEL, assurance=None):
     spread = float(np.std(values, ddof=1))
     if assurance is not None:
         assurance = checks.real("assurance", assurance, 0.5, 1.0, low_open=True, high_open=True)
-        spread *= math.sqrt((len(values) - 1) / scipy.stats.chi2.ppf(1 - assurance, len(values) - 1))
+        spread *= math.sqrt(
+            (len(values) - 1) / scipy.stats.chi2.ppf(1 - assurance, len(values) - 1)
+        )
     tail = (1 + level) / 2
-    n = max(2, math.ceil((scipy.stats.norm.ppf(tail) * spread / half_width) ** 2))  # t needs a few more than z
+    n = max(
+        2, math.ceil((scipy.stats.norm.ppf(tail) * spread / half_width) ** 2)
+    )  # t needs a few more than z
     while scipy.stats.t.ppf(tail, n - 1) * spread / math.sqrt(n) > half_width:
         n += 1
     return n

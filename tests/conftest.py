@@ -9,7 +9,9 @@ from helpers.data import Dataset
 
 def pytest_collection_modifyitems(items):
     """Start with the longest tests: one of them at the end would keep one worker busy and the others idle."""
-    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("notebook", "slow")])
+    items.sort(
+        key=lambda item: [item.get_closest_marker(name) is None for name in ("notebook", "slow")]
+    )
 
 
 @pytest.fixture
@@ -33,7 +35,9 @@ def make(task, shape=(3,), n=10, outputs=1, seed=0, val=0):
         y = rng.permutation(np.arange(n + val) % outputs).astype(np.int32)
     held = {"x_val": x[n:], "y_val": y[n:]} if val else {}
     classes = None if task == "regression" else outputs
-    return Dataset(x_train=x[:n], y_train=y[:n], **held, task=task, name="random", num_classes=classes)
+    return Dataset(
+        x_train=x[:n], y_train=y[:n], **held, task=task, name="random", num_classes=classes
+    )
 
 
 @pytest.fixture
@@ -42,4 +46,6 @@ def line():
     rng = np.random.default_rng(1)
     x = rng.uniform(-1, 1, (15, 1)).astype(np.float32)
     y = 2 * x + rng.normal(0, 0.1, x.shape).astype(np.float32)
-    return Dataset(x_train=x[:12], y_train=y[:12], x_val=x[12:], y_val=y[12:], task="regression", name="line")
+    return Dataset(
+        x_train=x[:12], y_train=y[:12], x_val=x[12:], y_val=y[12:], task="regression", name="line"
+    )

@@ -19,14 +19,18 @@ import scipy.stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from helpers import seeds, stats
+from helpers import stats
+from helpers._base import seeds
 
 LEVEL = 0.99
 DRAWS = {  # name: (draw(rng, shape), true mean)
     "normal": (lambda rng, shape: rng.normal(0.0, 1.0, shape), 0.0),
     "exponential": (lambda rng, shape: rng.exponential(1.0, shape), 1.0),
     "lognormal": (lambda rng, shape: rng.lognormal(0.0, 1.0, shape), math.exp(0.5)),
-    "lognormal pairs": (lambda rng, shape: rng.lognormal(size=shape) - rng.lognormal(size=shape), 0.0),
+    "lognormal pairs": (
+        lambda rng, shape: rng.lognormal(size=shape) - rng.lognormal(size=shape),
+        0.0,
+    ),
 }
 
 
@@ -53,9 +57,15 @@ def means(repeats):
             intervals = [stats.mean_interval(row, LEVEL) for row in x]
             report(intervals[0].method, case, n, tally(intervals, truth))
             if n >= stats.BOOTSTRAP_FROM:
-                half = scipy.stats.t.ppf((1 + LEVEL) / 2, n - 1) * x.std(axis=1, ddof=1) / math.sqrt(n)
+                half = (
+                    scipy.stats.t.ppf((1 + LEVEL) / 2, n - 1) * x.std(axis=1, ddof=1) / math.sqrt(n)
+                )
                 low, high = x.mean(axis=1) - half, x.mean(axis=1) + half
-                shares = np.mean((low <= truth) & (truth <= high)), np.mean(high < truth), np.mean(low > truth)
+                shares = (
+                    np.mean((low <= truth) & (truth <= high)),
+                    np.mean(high < truth),
+                    np.mean(low > truth),
+                )
                 report("(Student t)", case, n, shares)
 
 
@@ -78,7 +88,11 @@ def wilson():
         low, high = np.array([i.low for i in found]), np.array([i.high for i in found])
         for p in (0.05, 0.5, 0.95):
             weight = scipy.stats.binom.pmf(np.arange(n + 1), n, p)
-            shares = weight[(low <= p) & (p <= high)].sum(), weight[high < p].sum(), weight[low > p].sum()
+            shares = (
+                weight[(low <= p) & (p <= high)].sum(),
+                weight[high < p].sum(),
+                weight[low > p].sum(),
+            )
             report("Wilson", f"p = {p}", n, shares, exact=True)
 
 
@@ -87,7 +101,9 @@ def newcombe(repeats):
     for n in (20, 100, 1000):
         for p1, p2 in ((0.5, 0.5), (0.95, 0.85), (0.95, 0.5), (0.05, 0.05)):
             rng = seeds.generator(0, "newcombe", n, int(100 * p1), int(100 * p2))
-            once = lru_cache(maxsize=None)(lambda a, b, n=n: stats.proportion_difference_interval(a, n, b, n, LEVEL))
+            once = lru_cache(maxsize=None)(
+                lambda a, b, n=n: stats.proportion_difference_interval(a, n, b, n, LEVEL)
+            )
             k1, k2 = rng.binomial(n, p1, 5 * repeats), rng.binomial(n, p2, 5 * repeats)
             found = [once(int(a), int(b)) for a, b in zip(k1, k2, strict=True)]
             report("Newcombe", f"p1 = {p1}, p2 = {p2}", n, tally(found, p1 - p2))
@@ -96,15 +112,21 @@ def newcombe(repeats):
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=500, help="BCa intervals per row; others more")
+    parser.add_argument(
+        "--repeats", type=int, default=500, help="BCa intervals per row; others more"
+    )
     repeats, start = parser.parse_args().repeats, time.perf_counter()
-    print(f"nominal coverage {LEVEL}, repeats {repeats}: share of intervals containing, below, above the truth")
+    print(
+        f"nominal coverage {LEVEL}, repeats {repeats}: share of intervals containing, below, above the truth"
+    )
     wilson()
     newcombe(repeats)
     ratios(repeats)
     means(repeats)
     error = math.sqrt(LEVEL * (1 - LEVEL) / repeats)
-    print(f"Monte Carlo standard error of a BCa row near nominal: {error:.4f}; {time.perf_counter() - start:.0f} s")
+    print(
+        f"Monte Carlo standard error of a BCa row near nominal: {error:.4f}; {time.perf_counter() - start:.0f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ import functools
 import numpy as np
 import pytest
 
-from helpers import members, models
+from helpers import models
 from helpers._tensorflow import keras
+from helpers.engine.recipe import Recipe, recipe_of, stack, unstack
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,10 @@ from helpers._tensorflow import keras
         (lambda: models.mlp((1,), 1, hidden=(100,) * 5), 40_701),  # the blog's count
         (lambda: models.mlp((1,), 1), 4_353),
         (models.lenet_300_100, 266_610),
-        (lambda: models.mlp((40,), 10, hidden=(100, 100)), 40 * 100 + 100 + 100 * 100 + 100 + 100 * 10 + 10),
+        (
+            lambda: models.mlp((40,), 10, hidden=(100, 100)),
+            40 * 100 + 100 + 100 * 100 + 100 + 100 * 10 + 10,
+        ),
         (models.cnn1d, 5 * 25 + 25 + 2 * (5 * 25 * 25 + 25) + 5 * 25 * 10 + 10),
         (lambda: models.linear((7,), 2), 16),
     ],
@@ -23,7 +27,7 @@ from helpers._tensorflow import keras
 def test_parameter_counts(model, parameters):
     built = model()
     assert built.count_params() == parameters
-    assert members.Recipe(model).size == parameters
+    assert Recipe(model).size == parameters
     assert not built.compiled
 
 
@@ -49,10 +53,12 @@ def test_a_wide_input_is_flattened():
 
 
 def test_recipes_rebuild_the_same_model_and_share_a_key():
-    recipe = members.Recipe(lambda: models.cnn1d((8,), 3, filters=(4,), batch_norm=True, dropout=0.2, l2=0.1))
-    again = members.Recipe(models.cnn1d((8,), 3, filters=(4,), batch_norm=True, dropout=0.4, l2=0.3))
+    recipe = Recipe(
+        lambda: models.cnn1d((8,), 3, filters=(4,), batch_norm=True, dropout=0.2, l2=0.1)
+    )
+    again = Recipe(models.cnn1d((8,), 3, filters=(4,), batch_norm=True, dropout=0.4, l2=0.3))
     assert recipe.key == again.key  # names and strengths do not shape the program
-    assert recipe.key != members.Recipe(models.cnn1d((8,), 3, filters=(5,), batch_norm=True)).key
+    assert recipe.key != Recipe(models.cnn1d((8,), 3, filters=(5,), batch_norm=True)).key
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=w.shape).astype(np.float32) for w in recipe.weights]
     model = recipe.keras_model(weights)
@@ -65,18 +71,20 @@ def test_models_that_compute_different_things_have_different_keys():
         return keras.Sequential([keras.Input((3,)), hidden, keras.layers.Dense(1)])
 
     kinds = ("relu", "tanh", "sigmoid")
-    assert len({members.Recipe(built(kind)).key for kind in kinds}) == 3
-    assert len({members.Recipe(built(kind, name=kind)).key for kind in kinds}) == 3  # a layer may be called "tanh"
-    assert members.Recipe(built("relu", "a")).key == members.Recipe(built("relu", "b")).key
-    assert members.Recipe(built("relu")).key != members.Recipe(built("relu", trainable=False)).key
+    assert len({Recipe(built(kind)).key for kind in kinds}) == 3
+    assert (
+        len({Recipe(built(kind, name=kind)).key for kind in kinds}) == 3
+    )  # a layer may be called "tanh"
+    assert Recipe(built("relu", "a")).key == Recipe(built("relu", "b")).key
+    assert Recipe(built("relu")).key != Recipe(built("relu", trainable=False)).key
 
 
 def test_a_builder_of_ours_is_read_once_and_only_where_its_model_cannot_have_changed():
     def read(*args, **options):
-        return members.recipe_of(functools.partial(models.mlp, *args, **options))
+        return recipe_of(functools.partial(models.mlp, *args, **options))
 
     assert read((2,), 1, hidden=(3,)) is read((2,), 1, hidden=(3,))
-    assert members.recipe_of(models.lenet_300_100) is members.recipe_of(models.lenet_300_100)
+    assert recipe_of(models.lenet_300_100) is recipe_of(models.lenet_300_100)
     assert read((2,), 1, l2=0.1) is not read((2,), 1, l2=0.2)
     assert read((2,), 1, batch_norm=True).size > read((2,), 1).size
     with pytest.raises((TypeError, ValueError), match="batch_norm"):
@@ -91,18 +99,20 @@ def test_a_builder_of_ours_is_read_once_and_only_where_its_model_cannot_have_cha
     finally:
         keras.config.set_dtype_policy(before)
     spread = keras.initializers.RandomNormal(stddev=0.1)
-    assert read((2,), 1, initializer=spread) is not read((2,), 1, initializer=spread)  # its spread may change
+    assert read((2,), 1, initializer=spread) is not read(
+        (2,), 1, initializer=spread
+    )  # its spread may change
     sizes = iter((3, 4))
     grows = lambda: models.mlp((2,), 1, hidden=(next(sizes),))  # noqa: E731
-    assert members.recipe_of(grows).size < members.recipe_of(grows).size
-    copies = lambda: keras.models.clone_model(members.recipe_of(models.lenet_300_100).template)  # noqa: E731
-    assert members.recipe_of(copies).size == 266_610  # a builder may use the helpers itself
+    assert recipe_of(grows).size < recipe_of(grows).size
+    copies = lambda: keras.models.clone_model(recipe_of(models.lenet_300_100).template)  # noqa: E731
+    assert recipe_of(copies).size == 266_610  # a builder may use the helpers itself
 
 
 def test_stack_and_unstack_are_inverse():
     nets = [models.mlp((2,), 1, hidden=(3,)).get_weights() for _ in range(4)]
-    stacked = members.stack(nets)
+    stacked = stack(nets)
     assert [w.shape for w in stacked] == [(4, 2, 3), (4, 3), (4, 3, 1), (4, 1)]
-    assert all(np.array_equal(a, b) for a, b in zip(members.unstack(stacked, 2), nets[2], strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(unstack(stacked, 2), nets[2], strict=True))
     with pytest.raises(ValueError, match="one or more lists"):
-        members.stack([])
+        stack([])

@@ -9,7 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers import notebook, plots, stats
+from helpers import plots, stats
+from helpers._first_edition import notebook
 
 
 @pytest.fixture
@@ -32,7 +33,9 @@ def test_show_displays_a_picture_with_alt_text_and_a_caption(ax, monkeypatch):
     assert not plt.fignum_exists(ax.figure.number)
 
 
-@pytest.mark.parametrize(("caption", "alt"), [("", "A long enough alternative text."), ("A long enough caption.", "x")])
+@pytest.mark.parametrize(
+    ("caption", "alt"), [("", "A long enough alternative text."), ("A long enough caption.", "x")]
+)
 def test_show_refuses_a_figure_without_words(ax, caption, alt):
     with pytest.raises(ValueError, match="20 characters"):
         plots.show(ax.figure, caption, alt)
@@ -44,7 +47,9 @@ def test_pictures_are_the_same_bytes_every_time(monkeypatch):
     for _ in range(2):
         figure, axes = plt.subplots()
         axes.plot([0, 1], [0, 1])
-        plots.show(figure, "A caption of reasonable length.", "A line that rises from left to right.")
+        plots.show(
+            figure, "A caption of reasonable length.", "A line that rises from left to right."
+        )
     assert pictures[0]["image/png"] == pictures[2]["image/png"]
 
 
@@ -64,7 +69,11 @@ def test_the_histogram_splits_at_the_edge(ax, agrees, share):
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert f"inside the region: {share}" in labels and "your run" in labels
     assert sum(patch.get_height() for patch in ax.patches) == 4
-    assert not [p for p in ax.patches if p.get_height() and p.get_x() < 0.5 - 1e-9 < p.get_x() + p.get_width() - 2e-9]
+    assert not [
+        p
+        for p in ax.patches
+        if p.get_height() and p.get_x() < 0.5 - 1e-9 < p.get_x() + p.get_width() - 2e-9
+    ]
 
 
 def test_a_band_holds_its_share_and_refuses_curves_of_another_length(ax):
@@ -126,7 +135,11 @@ def test_an_animation_is_a_still_picture_that_becomes_a_player_where_scripts_run
 
 @pytest.mark.parametrize(
     ("frames", "options", "message"),
-    [([], {}, "frames"), (range(61), {}, "Leave out frames"), ([1], {"milliseconds": 0}, "milliseconds")],
+    [
+        ([], {}, "frames"),
+        (range(61), {}, "Leave out frames"),
+        ([1], {"milliseconds": 0}, "milliseconds"),
+    ],
 )
 def test_an_animation_refuses_what_it_cannot_play(monkeypatch, frames, options, message):
     with pytest.raises(ValueError, match=message):
@@ -135,4 +148,8 @@ def test_an_animation_refuses_what_it_cannot_play(monkeypatch, frames, options, 
 
 def test_the_histogram_says_what_the_caller_calls_its_sides(ax):
     plots.runs_histogram(ax, [-1.0, 1.0, 2.0, 3.0], edge=0.0, names=("above zero", "below", "zero"))
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["above zero: 75 %", "below", "zero, 0"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "above zero: 75 %",
+        "below",
+        "zero, 0",
+    ]

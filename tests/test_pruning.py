@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from conftest import make
 
-from helpers import engine, members, models, pruning
+from helpers import models, pruning
 from helpers._tensorflow import keras
+from helpers.engine import api, recipe
 
 SIZES = (28 * 28 * 300, 300 * 100, 100 * 10)  # LeNet-300-100
 
@@ -35,9 +36,11 @@ def test_dense_masks_keep_every_kernel_and_leave_biases_alone():
 
 
 def test_normalization_vectors_are_not_kernels():
-    weights = members.draw(members.Recipe(lambda: models.mlp((3,), 2, (4,), batch_norm=True)), 2, 0)
+    weights = recipe.draw(recipe.Recipe(lambda: models.mlp((3,), 2, (4,), batch_norm=True)), 2, 0)
     masks = pruning.dense_masks(weights)
-    assert [m is not None for m in masks] == [w.ndim == 3 for w in weights] and sum(m is not None for m in masks) == 2
+    assert [m is not None for m in masks] == [w.ndim == 3 for w in weights] and sum(
+        m is not None for m in masks
+    ) == 2
 
 
 def test_rounds_give_the_percentages_of_the_paper():
@@ -49,7 +52,7 @@ def test_rounds_give_the_percentages_of_the_paper():
 
 
 def test_pruning_leaves_exactly_the_counts_that_the_schedule_says():
-    weights = members.draw(members.Recipe(models.lenet_300_100), 2, 0)
+    weights = recipe.draw(recipe.Recipe(models.lenet_300_100), 2, 0)
     masks, planned = pruning.dense_masks(weights), pruning.remaining_counts(SIZES, 7)
     for expected in planned[1:]:
         masks = pruning.prune_by_magnitude(weights, masks)
@@ -58,8 +61,15 @@ def test_pruning_leaves_exactly_the_counts_that_the_schedule_says():
 
 
 def test_the_smallest_of_a_hand_made_layer_go():
-    weights = [np.array([[[3.0, -1.0, 0.5, -4.0, 2.0]]]), np.zeros((1, 5)), np.ones((1, 5, 2)), np.zeros((1, 2))]
-    masks = pruning.prune_by_magnitude(weights, pruning.dense_masks(weights), share=0.4, output_share=0.0)
+    weights = [
+        np.array([[[3.0, -1.0, 0.5, -4.0, 2.0]]]),
+        np.zeros((1, 5)),
+        np.ones((1, 5, 2)),
+        np.zeros((1, 2)),
+    ]
+    masks = pruning.prune_by_magnitude(
+        weights, pruning.dense_masks(weights), share=0.4, output_share=0.0
+    )
     assert masks[0][0, 0].tolist() == [1, 0, 0, 1, 1] and masks[2].all()
     again = pruning.prune_by_magnitude(weights, masks, share=0.34, output_share=0.0)
     assert again[0][0, 0].tolist() == [1, 0, 0, 1, 0]
@@ -83,7 +93,10 @@ def test_ties_are_broken_by_position_and_counts_stay_exact():
     weights = [np.ones((1, 2, 5)), np.zeros((1, 5)), np.zeros((1, 5, 2)), np.zeros((1, 2))]
     masks = pruning.prune_by_magnitude(weights, pruning.dense_masks(weights), 0.2, 0.5)
     assert masks[0][0].ravel().tolist() == [0, 0, *[1] * 8]
-    assert masks[2][0].ravel().tolist() == [*[0] * 5, *[1] * 5]  # surviving zeros are pruned like any weight
+    assert masks[2][0].ravel().tolist() == [
+        *[0] * 5,
+        *[1] * 5,
+    ]  # surviving zeros are pruned like any weight
 
 
 def test_members_are_pruned_by_their_own_weights():
@@ -92,7 +105,9 @@ def test_members_are_pruned_by_their_own_weights():
     for m in range(4):
         alone = [w[m : m + 1] for w in weights]
         own = pruning.prune_by_magnitude(alone, pruning.dense_masks(alone))
-        assert all(np.array_equal(a[m], b[0]) for a, b in zip(kernels(masks), kernels(own), strict=True))
+        assert all(
+            np.array_equal(a[m], b[0]) for a, b in zip(kernels(masks), kernels(own), strict=True)
+        )
 
 
 def test_members_may_have_lost_different_numbers():
@@ -125,7 +140,12 @@ def test_random_masks_copy_counts_repeat_by_seed_and_differ_between_members():
 
 
 def test_random_masks_choose_every_weight_alike():
-    like = [np.concatenate([np.ones((2000, 1, 2)), np.zeros((2000, 1, 3))], axis=2), None, np.ones((2000, 5, 1)), None]
+    like = [
+        np.concatenate([np.ones((2000, 1, 2)), np.zeros((2000, 1, 3))], axis=2),
+        None,
+        np.ones((2000, 5, 1)),
+        None,
+    ]
     share = pruning.random_masks(like, 0)[0].mean(axis=0)[0]
     assert np.all(np.abs(share - 0.4) < 5 * np.sqrt(0.24 / 2000))
 
@@ -137,9 +157,12 @@ def test_unit_masks_remove_both_sides_of_a_unit():
     assert masks[0][0].tolist() == [[1, 0, 1]] * 2 and masks[2][1].ravel().tolist() == [0, 1, 1]
     build = lambda: models.mlp((2,), 1, hidden=(3,))  # noqa: E731
     x = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
-    small = [w[:, ..., kept[0]] if i < 2 else w[:, kept[0]] if i == 2 else w for i, w in enumerate(weights)]
-    both = engine.predict_many(build, pruning.apply(weights, masks), x)[0]
-    alone = engine.predict_many(lambda: models.mlp((2,), 1, hidden=(2,)), [w[:1] for w in small], x)[0]
+    small = [
+        w[:, ..., kept[0]] if i < 2 else w[:, kept[0]] if i == 2 else w
+        for i, w in enumerate(weights)
+    ]
+    both = api.predict_many(build, pruning.apply(weights, masks), x)[0]
+    alone = api.predict_many(lambda: models.mlp((2,), 1, hidden=(2,)), [w[:1] for w in small], x)[0]
     np.testing.assert_allclose(both, alone, rtol=1e-5, atol=1e-6)
 
 
@@ -156,11 +179,15 @@ def test_apply_zeroes_and_copies():
 def test_masked_weights_are_exactly_zero_throughout_training_and_in_snapshots(batch_norm):
     data = make("classification", (6,), 20, 3)
     net = lambda: models.mlp((6,), 3, hidden=(8,), batch_norm=batch_norm)  # noqa: E731
-    start = engine.fit_many(net, data, members=3, epochs=0).weights
+    start = api.fit_many(net, data, members=3, epochs=0).weights
     masks = pruning.prune_by_magnitude(start, pruning.dense_masks(start), 0.7, 0.4)
     options = {"initial_weights": start, "masks": masks, "snapshots": (0, 1, 2, 5), "batch_size": 7}
-    for optimizer in ("adam", keras.optimizers.SGD(0.1, momentum=0.9), keras.optimizers.AdamW(0.01, weight_decay=0.1)):
-        runs = engine.fit_many(net, data, members=3, epochs=5, optimizer=optimizer, **options)
+    for optimizer in (
+        "adam",
+        keras.optimizers.SGD(0.1, momentum=0.9),
+        keras.optimizers.AdamW(0.01, weight_decay=0.1),
+    ):
+        runs = api.fit_many(net, data, members=3, epochs=5, optimizer=optimizer, **options)
         for weights in (runs.initial_weights, runs.weights, *runs.snapshots.values()):
             for w, mask in zip(weights, masks, strict=True):
                 assert mask is None or (np.all(w[mask == 0] == 0) and np.all(w[mask == 1] != 0))
@@ -169,9 +196,11 @@ def test_masked_weights_are_exactly_zero_throughout_training_and_in_snapshots(ba
 def test_rewinding_starts_from_the_same_values_under_the_mask():
     data = make("classification", (6,), 20, 3)
     net = lambda: models.mlp((6,), 3, hidden=(8,))  # noqa: E731
-    dense = engine.fit_many(net, data, members=2, epochs=3, seed=4)
+    dense = api.fit_many(net, data, members=2, epochs=3, seed=4)
     masks = pruning.prune_by_magnitude(dense.weights, pruning.dense_masks(dense.weights))
-    again = engine.fit_many(net, data, members=2, epochs=0, initial_weights=dense.initial_weights, masks=masks)
+    again = api.fit_many(
+        net, data, members=2, epochs=0, initial_weights=dense.initial_weights, masks=masks
+    )
     wanted = pruning.apply(dense.initial_weights, masks)
     assert all(np.array_equal(a, b) for a, b in zip(again.initial_weights, wanted, strict=True))
 
@@ -202,7 +231,7 @@ def test_constant_values_have_one_magnitude_a_layer_and_member():
 
 
 def test_the_constant_is_the_standard_deviation_of_the_initializer():
-    weights = members.draw(members.Recipe(models.lenet_300_100), 1, 0)
+    weights = recipe.draw(recipe.Recipe(models.lenet_300_100), 1, 0)
     found = pruning.constant_values(weights)[0]
     assert np.abs(found).max() == pytest.approx(np.sqrt(2 / (784 + 300)), rel=0.01)  # Glorot normal
 
@@ -216,16 +245,31 @@ NAN = [np.full_like(W[0], np.nan), *W[1:]]
     ("call", "words"),
     [
         (lambda: pruning.dense_masks("weights"), ["`weights`", "list", "Received"]),
-        (lambda: pruning.dense_masks([w[0] for w in W]), ["`weights`", "one number of members", "w\\[None\\]"]),
+        (
+            lambda: pruning.dense_masks([w[0] for w in W]),
+            ["`weights`", "one number of members", "w\\[None\\]"],
+        ),
         (lambda: pruning.dense_masks([W[1], W[3]]), ["`weights`", "kernel"]),
-        (lambda: pruning.dense_masks([W[0], W[1][:2], *W[2:]]), ["`weights`", "one number of members"]),
+        (
+            lambda: pruning.dense_masks([W[0], W[1][:2], *W[2:]]),
+            ["`weights`", "one number of members"],
+        ),
         (lambda: pruning.prune_by_magnitude(W, MASKS, share=1.2), ["`share`", "\\[0, 1\\]", "1.2"]),
-        (lambda: pruning.prune_by_magnitude(W, MASKS, output_share=-0.1), ["`output_share`", "-0.1"]),
+        (
+            lambda: pruning.prune_by_magnitude(W, MASKS, output_share=-0.1),
+            ["`output_share`", "-0.1"],
+        ),
         (lambda: pruning.prune_by_magnitude(W, MASKS[:3]), ["`len\\(masks\\)`", "4", "3"]),
         (lambda: pruning.prune_by_magnitude(W, BAD_MASK), ["`masks\\[0\\]`", "0 and 1", "0.5"]),
         (lambda: pruning.prune_by_magnitude(W, [None] * 4), ["`masks`", "dense_masks"]),
-        (lambda: pruning.prune_by_magnitude(NAN, MASKS), ["`weights\\[0\\]`", "finite", "diverged"]),
-        (lambda: pruning.one_shot(W, [m if m is None else m[:2] for m in MASKS]), ["`like\\[0\\]`", "shape"]),
+        (
+            lambda: pruning.prune_by_magnitude(NAN, MASKS),
+            ["`weights\\[0\\]`", "finite", "diverged"],
+        ),
+        (
+            lambda: pruning.one_shot(W, [m if m is None else m[:2] for m in MASKS]),
+            ["`like\\[0\\]`", "shape"],
+        ),
         (lambda: pruning.random_masks(MASKS, seed=-1), ["`seed`", "-1"]),
         (lambda: pruning.unit_masks(W[:2], np.ones((3, 5))), ["`weights`", "one hidden layer"]),
         (lambda: pruning.unit_masks(W, np.ones((3, 4))), ["`kept`", "shape"]),

@@ -6,7 +6,7 @@ import re
 import nbformat
 import pytest
 
-from helpers import claims
+from helpers._first_edition import claims
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -14,13 +14,17 @@ TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULT
 BIB = (ROOT / "references.bib").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE))))
+@pytest.mark.parametrize(
+    "target", sorted(set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE)))
+)
 def test_each_command_exists(target):
     assert target in TARGETS
 
 
 def test_every_target_has_a_line_of_help():
-    described = set(re.findall(r"^([a-z]+):[^#\n]*## \S", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    described = set(
+        re.findall(r"^([a-z]+):[^#\n]*## \S", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    )
     assert described == TARGETS
 
 
@@ -29,7 +33,9 @@ def test_each_link_to_a_file_resolves(link):
     assert link.startswith("https://") or (ROOT / link).exists()
 
 
-@pytest.mark.parametrize("place", sorted(set(re.findall(r"^\| \[?`([\w./]+)`", README, re.MULTILINE))))
+@pytest.mark.parametrize(
+    "place", sorted(set(re.findall(r"^\| \[?`([\w./]+)`", README, re.MULTILINE)))
+)
 def test_each_place_and_module_named_in_a_table_exists(place):
     assert (ROOT / place).exists() or (ROOT / "helpers" / f"{place}.py").exists()
 
@@ -48,7 +54,9 @@ def test_the_example_runs():
 
 
 def test_the_claims_table_is_current():
-    assert claims.readme_is_current(ROOT / "README.md", ROOT / "results" / "claims"), "run `make notebooks`"
+    assert claims.readme_is_current(ROOT / "README.md", ROOT / "results" / "claims"), (
+        "run `make notebooks`"
+    )
 
 
 def prose(path):
@@ -62,7 +70,9 @@ def test_citation_keys_are_unique_and_each_is_cited_and_known():
     assert len(keys) == len(set(keys))
     code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "helpers").glob("*.py"))
     text = "\n".join(prose(path) for path in (ROOT / "notebooks").glob("*.ipynb"))
-    cited = set(re.findall(r"\[([a-z]+\d{4})\]", code)) | set(re.findall(r"\[([a-z0-9-]+)\](?!\()", text))
+    cited = set(re.findall(r"\[([a-z]+\d{4})\]", code)) | set(
+        re.findall(r"\[([a-z0-9-]+)\](?!\()", text)
+    )
     records = claims.load(ROOT / "results" / "claims")
     assert not claims.missing_citations(records, ROOT / "references.bib")
     assert cited | {record["source"] for record in records} == set(keys)

@@ -19,7 +19,14 @@ def ends(interval):
 
 def test_interval_is_frozen_and_names_its_parts():
     found = stats.mean_interval(SMALL)
-    assert [f.name for f in dataclasses.fields(found)] == ["estimate", "low", "high", "level", "n", "method"]
+    assert [f.name for f in dataclasses.fields(found)] == [
+        "estimate",
+        "low",
+        "high",
+        "level",
+        "n",
+        "method",
+    ]
     assert (found.level, found.n, found.method) == (0.99, 10, "Student t")
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.low = 0.0
@@ -27,7 +34,14 @@ def test_interval_is_frozen_and_names_its_parts():
 
 @pytest.mark.parametrize(
     ("n", "level", "t"),  # printed in every t table
-    [(2, 0.95, 12.706), (5, 0.95, 2.776), (10, 0.99, 3.250), (20, 0.99, 2.861), (30, 0.99, 2.756), (41, 0.99, 2.704)],
+    [
+        (2, 0.95, 12.706),
+        (5, 0.95, 2.776),
+        (10, 0.99, 3.250),
+        (20, 0.99, 2.861),
+        (30, 0.99, 2.756),
+        (41, 0.99, 2.704),
+    ],
 )
 def test_t_interval_has_the_tabled_half_width(n, level, t):
     values = np.random.default_rng(n).normal(3.0, 2.0, n)
@@ -40,7 +54,9 @@ def test_t_interval_has_the_tabled_half_width(n, level, t):
 
 def test_t_by_hand():
     # 1, 2, 3: mean 2, s = 1, t_2 at 95 % = 4.3027, half-width 4.3027 / sqrt(3) = 2.4841
-    assert ends(stats.mean_interval([1, 2, 3], 0.95)) == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-4)
+    assert ends(stats.mean_interval([1, 2, 3], 0.95)) == pytest.approx(
+        (2 - 2.4841, 2 + 2.4841), abs=1e-4
+    )
 
 
 def test_method_changes_at_fifty_units():
@@ -53,7 +69,9 @@ def test_from_fifty_units_the_interval_is_deterministic_and_holds_t_and_an_indep
     assert found == stats.mean_interval(LARGE)
     rng, t = np.random.default_rng(99), scipy.stats.t.ppf(0.995, n - 1)
     level = 1 - 2 * scipy.stats.norm.cdf(-t * math.sqrt(n / (n - 1)))
-    other = scipy.stats.bootstrap((LARGE,), np.mean, confidence_level=level, n_resamples=20_000, method="BCa", rng=rng)
+    other = scipy.stats.bootstrap(
+        (LARGE,), np.mean, confidence_level=level, n_resamples=20_000, method="BCa", rng=rng
+    )
     half, width = t * LARGE.std(ddof=1) / math.sqrt(n), found.high - found.low
     low, high = other.confidence_interval
     assert found.low == pytest.approx(min(low, LARGE.mean() - half), abs=0.06 * width)
@@ -62,7 +80,9 @@ def test_from_fifty_units_the_interval_is_deterministic_and_holds_t_and_an_indep
 
 def test_differences_of_pairs_with_heavy_tails_are_missed_in_one_of_a_hundred():
     rng = np.random.default_rng(5)
-    missed = [i.low > 0 or i.high < 0 for i in map(stats.mean_interval, rng.standard_t(3, (300, 50)))]
+    missed = [
+        i.low > 0 or i.high < 0 for i in map(stats.mean_interval, rng.standard_t(3, (300, 50)))
+    ]
     assert sum(missed) <= 4  # t alone misses 1 or 2 on average, BCa alone 10
 
 
@@ -71,7 +91,9 @@ def test_bca_leans_with_the_skew_and_narrows_with_n():
     assert found.high - found.estimate > found.estimate - found.low
     normal = np.random.default_rng(0).normal(size=2000)
     wide, narrow = stats.mean_interval(normal[:100]), stats.mean_interval(normal)
-    assert narrow.high - narrow.low == pytest.approx(2 * 2.576 * normal.std() / math.sqrt(2000), rel=0.05)
+    assert narrow.high - narrow.low == pytest.approx(
+        2 * 2.576 * normal.std() / math.sqrt(2000), rel=0.05
+    )
     assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
 
 
@@ -79,7 +101,9 @@ def test_bca_leans_with_the_skew_and_narrows_with_n():
 def test_shift_scale_order_and_sign(values):
     found = stats.mean_interval(values)
     moved = stats.mean_interval(100 + 7 * values)
-    assert (moved.estimate, *ends(moved)) == pytest.approx([100 + 7 * x for x in (found.estimate, *ends(found))])
+    assert (moved.estimate, *ends(moved)) == pytest.approx(
+        [100 + 7 * x for x in (found.estimate, *ends(found))]
+    )
     flipped = stats.mean_interval(-values)
     assert (-flipped.high, -flipped.low) == pytest.approx(ends(found))
     wider = stats.mean_interval(values, 0.999)
@@ -127,7 +151,10 @@ def test_not_finite_is_refused(bad):
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 99])
 def test_level_is_checked(level):
-    for call in (lambda: stats.mean_interval(SMALL, level), lambda: stats.proportion_interval(1, 2, level)):
+    for call in (
+        lambda: stats.mean_interval(SMALL, level),
+        lambda: stats.proportion_interval(1, 2, level),
+    ):
         with pytest.raises(ValueError, match="level"):
             call()
 
@@ -139,7 +166,9 @@ def test_paired_uses_differences(n):
     a, b = common + rng.normal(1, 1, n), common
     found, swapped = stats.paired_interval(a, b), stats.paired_interval(b, a)
     assert found.high - found.low < 4  # the common part of size 100 cancels
-    assert (-swapped.estimate, -swapped.high, -swapped.low) == pytest.approx((found.estimate, *ends(found)))
+    assert (-swapped.estimate, -swapped.high, -swapped.low) == pytest.approx(
+        (found.estimate, *ends(found))
+    )
     with pytest.raises(ValueError, match="baseline"):
         stats.paired_interval(a, b[:-1])
 
@@ -158,7 +187,9 @@ def test_ratio_is_the_geometric_mean(n):
     assert ends(stats.ratio_interval(a / b)) == pytest.approx(ends(found))
 
 
-@pytest.mark.parametrize(("a", "b", "name"), [([1, 0], [1, 1], "values"), ([1, 2], [1, -1], "baseline")])
+@pytest.mark.parametrize(
+    ("a", "b", "name"), [([1, 0], [1, 1], "values"), ([1, 2], [1, -1], "baseline")]
+)
 def test_ratio_refuses_what_has_no_logarithm(a, b, name):
     with pytest.raises(ValueError, match=f"`{name}` must be positive"):
         stats.ratio_interval(a, b)
@@ -166,7 +197,12 @@ def test_ratio_refuses_what_has_no_logarithm(a, b, name):
 
 @pytest.mark.parametrize(
     ("k", "n", "low", "high"),  # Newcombe 1998 (Statistics in Medicine 17:857), Table I, method 3
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
 )
 def test_wilson_as_published(k, n, low, high):
     assert ends(stats.proportion_interval(k, n, 0.95)) == pytest.approx((low, high), abs=5e-5)
@@ -181,7 +217,10 @@ def test_wilson_by_formula_and_mirror():
     assert ends(found) == pytest.approx((centre - half, centre + half))
     mirror = stats.proportion_interval(n - k, n)
     assert (1 - mirror.high, 1 - mirror.low) == pytest.approx(ends(found))
-    assert stats.proportion_interval(0, 10).low == 0.0 and stats.proportion_interval(10, 10).high == 1.0
+    assert (
+        stats.proportion_interval(0, 10).low == 0.0
+        and stats.proportion_interval(10, 10).high == 1.0
+    )
 
 
 @pytest.mark.parametrize(("k", "n"), [(-1, 5), (6, 5), (0, 0)])
@@ -191,7 +230,14 @@ def test_wilson_refuses_impossible_counts(k, n):
 
 
 @pytest.mark.parametrize(
-    ("k1", "n1", "k2", "n2", "low", "high"),  # Newcombe 1998 (Statistics in Medicine 17:873), Table II, method 10
+    (
+        "k1",
+        "n1",
+        "k2",
+        "n2",
+        "low",
+        "high",
+    ),  # Newcombe 1998 (Statistics in Medicine 17:873), Table II, method 10
     [
         (56, 70, 48, 80, 0.0524, 0.3339),
         (9, 10, 3, 10, 0.1705, 0.8090),

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
 # Derandomised, so no data base of failures either; how long an example takes says nothing here.
-settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("same")
 hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parents[1] / "build" / "hypothesis")
 INF, NAN, MOST = math.inf, math.nan, 2**31 - 1
@@ -26,21 +28,38 @@ def refused(call, *names):
     with pytest.raises((TypeError, ValueError)) as caught:
         call()
     text, raised = str(caught.value), Path(str(caught.traceback[-1].path))
-    assert type(caught.value) in (TypeError, ValueError) and raised.parent.name == "helpers", (raised, text)
+    assert type(caught.value) in (TypeError, ValueError) and "helpers" in raised.parts, (
+        raised,
+        text,
+    )
     assert any(f"`{name}" in text for name in names), text
     assert re.search("Received|has the key|takes no|would turn|needs `baseline`", text), text
 
 
 def changes(table):
     """Draw one argument and a wrong value for it."""
-    return st.sampled_from(sorted(table)).flatmap(lambda name: st.tuples(st.just(name), table[name]))
+    return st.sampled_from(sorted(table)).flatmap(
+        lambda name: st.tuples(st.just(name), table[name])
+    )
 
 
 TEXT = st.text("ab \0\né", max_size=5)  # no word that means something
 NO_NUMBER = TEXT | st.sampled_from(
-    [b"3", [None], {1: 2}, 1j, int, slice(1), [[1.0], [1.0, 2.0]], np.array("x"), np.array([1, "a"], object)]
+    [
+        b"3",
+        [None],
+        {1: 2},
+        1j,
+        int,
+        slice(1),
+        [[1.0], [1.0, 2.0]],
+        np.array("x"),
+        np.array([1, "a"], object),
+    ]
 )
-NO_INTEGER = NO_NUMBER | st.booleans() | st.floats() | st.sampled_from([np.array(2), np.float32(2), []])
+NO_INTEGER = (
+    NO_NUMBER | st.booleans() | st.floats() | st.sampled_from([np.array(2), np.float32(2), []])
+)
 NO_FLAG = NO_NUMBER | st.sampled_from([None, 0, 1, NAN, [True], np.array([True])])
 NO_ARRAY = NO_NUMBER | st.sampled_from([{}, {1}, [None, 1], ["1", "2"], [1j, 2], object()])
 
@@ -65,7 +84,9 @@ def no_array(shape, *values, free=False):
         return array
 
     shapes = array_shapes(min_dims=0, min_side=0, max_side=4)
-    others = shapes.filter(lambda found: len(found) != len(shape) if free else found != shape).map(np.ones)
+    others = shapes.filter(lambda found: len(found) != len(shape) if free else found != shape).map(
+        np.ones
+    )
     places = st.integers(0, math.prod(shape) - 1)
     return NO_ARRAY | others | st.builds(spoilt, places, st.sampled_from([NAN, INF, -INF, *values]))
 

@@ -81,8 +81,14 @@ class Plan:
     def code(self):
         """Hash what all notebooks depend on: the helpers, the data, the versions."""
         digest = hashlib.sha256(sys.version.encode())
-        files = [*self.root.glob("helpers/**/*.py"), *self.root.glob("data/**/*"), self.root / "requirements.txt"]
-        for file in sorted(file for file in files if file.is_file() and "__pycache__" not in file.parts):
+        files = [
+            *self.root.glob("helpers/**/*.py"),
+            *self.root.glob("data/**/*"),
+            self.root / "requirements.txt",
+        ]
+        for file in sorted(
+            file for file in files if file.is_file() and "__pycache__" not in file.parts
+        ):
             digest.update(str(file.relative_to(self.root)).encode() + file.read_bytes())
         return digest.hexdigest()
 
@@ -95,7 +101,9 @@ def find(root, wanted):
             names = ", ".join(path.stem for path in paths) or "none"
             raise SystemExit(f'No notebook starts with "{start}". Those in notebooks/: {names}.')
     if not paths:
-        raise SystemExit("There is no notebook in notebooks/ (names look like 01_overfitting.ipynb).")
+        raise SystemExit(
+            "There is no notebook in notebooks/ (names look like 01_overfitting.ipynb)."
+        )
     return [path for path in paths if not wanted or path.name.startswith(tuple(wanted))]
 
 
@@ -133,14 +141,22 @@ def write(path, content):
 
 def sweep(plan):
     """Remove what a process that was killed had written aside and not yet renamed."""
-    folders = {plan.stamps, *(target.parent for target in plan.targets("")), *([plan.root] if plan.in_place else [])}
+    folders = {
+        plan.stamps,
+        *(target.parent for target in plan.targets("")),
+        *([plan.root] if plan.in_place else []),
+    }
     for aside in (path for folder in folders for path in folder.glob(".*.aside")):
         aside.unlink(missing_ok=True)
 
 
 def own_cells(notebook):
     """Return the notebook's cells without the one that papermill put in."""
-    return [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    return [
+        cell
+        for cell in notebook.cells
+        if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
 
 
 def tidy(notebook):
@@ -175,4 +191,8 @@ def count_verdicts(claims):
     """Return {verdict: number of claims} of a claims file, empty where there is none."""
     if not claims.exists():
         return {}
-    return dict(collections.Counter(record["verdict"] for record in json.loads(claims.read_text())["claims"]))
+    return dict(
+        collections.Counter(
+            record["verdict"] for record in json.loads(claims.read_text())["claims"]
+        )
+    )

@@ -77,7 +77,10 @@ def chunks_of(path, plan):
 
 def slowest(notebook, count=6):
     """Return where the time went, by what papermill noted: the cells' positions and seconds, the slowest first."""
-    seconds = {i: c.metadata.get("papermill", {}).get("duration") or 0 for i, c in enumerate(own_cells(notebook))}
+    seconds = {
+        i: c.metadata.get("papermill", {}).get("duration") or 0
+        for i, c in enumerate(own_cells(notebook))
+    }
     most = sorted((i for i in seconds if seconds[i] >= 1), key=seconds.get, reverse=True)[:count]
     return ", ".join(f"[{i}] {seconds[i]:.0f} s" for i in most)
 
@@ -91,7 +94,9 @@ def execute(path, plan):
     staging.mkdir(parents=True)
     os.environ.update(GENERALIZE_OUT=str(staging), GENERALIZE_RESUME=str(chunks))
     key, messages = plan.key(path), chunks / "messages.txt"
-    messages.write_text("")  # the helpers report here what they find damaged: a notebook would keep a warning
+    messages.write_text(
+        ""
+    )  # the helpers report here what they find damaged: a notebook would keep a warning
     started = time.monotonic()
     try:
         with PeakMemory() as memory:
@@ -120,7 +125,9 @@ def execute(path, plan):
     if made.exists():
         write(claims, made.read_bytes())
     elif claims.exists():
-        raise RuntimeError(f"{path.stem} wrote no claims, but {claims} exists: delete that file if this is meant.")
+        raise RuntimeError(
+            f"{path.stem} wrote no claims, but {claims} exists: delete that file if this is meant."
+        )
     write(target, content)
     row["stamp"] = stamp_of(path.stem, key, plan)
     write(plan.stamps / f"{path.stem}.json", json.dumps(row).encode())
@@ -130,7 +137,10 @@ def execute(path, plan):
 
 def stamp_of(name, key, plan):
     """Return what tells whether a finished notebook is still as it was: what made it, and its files."""
-    digests = [hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else "" for file in plan.targets(name)]
+    digests = [
+        hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
+        for file in plan.targets(name)
+    ]
     return {"key": key, "files": digests}
 
 
@@ -144,9 +154,15 @@ def finished_before(path, plan):
         kept = {name: row[name] for name in ("seconds", "peak", "claims", "stamp")}
         summary({path.stem: {**kept, "status": "done before"}})
     except (ValueError, KeyError, TypeError, AttributeError):
-        print(f"    {stamp.relative_to(plan.work.parent)} is damaged: {path.stem} counts as not finished.")
+        print(
+            f"    {stamp.relative_to(plan.work.parent)} is damaged: {path.stem} counts as not finished."
+        )
         return None
-    return {**kept, "status": "done before"} if kept["stamp"] == stamp_of(path.stem, plan.key(path), plan) else None
+    return (
+        {**kept, "status": "done before"}
+        if kept["stamp"] == stamp_of(path.stem, plan.key(path), plan)
+        else None
+    )
 
 
 def run_one(path, plan):
@@ -175,10 +191,17 @@ def summary(rows):
     """Return the closing table as text."""
     table = [("notebook", "seconds", "peak memory", "claims", "status")]
     for name, row in rows.items():
-        claims = ", ".join(f"{count} {verdict}" for verdict, count in sorted(row["claims"].items())) or "none"
-        table.append((name, f"{row['seconds']:.1f}", f"{row['peak'] / 2**20:.0f} MiB", claims, row["status"]))
+        claims = (
+            ", ".join(f"{count} {verdict}" for verdict, count in sorted(row["claims"].items()))
+            or "none"
+        )
+        table.append(
+            (name, f"{row['seconds']:.1f}", f"{row['peak'] / 2**20:.0f} MiB", claims, row["status"])
+        )
     widths = [max(map(len, column)) for column in zip(*table)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table
+    )
 
 
 def update_table(plan):
@@ -240,7 +263,9 @@ def run_all(paths, plan):
             shutil.rmtree(plan.stamps, ignore_errors=True)
     except KeyboardInterrupt:
         done = sum(row["status"] != "FAILED" for row in rows.values())
-        print(f"\nInterrupted with {done} of {len(paths)} notebooks finished; the same command goes on from there.")
+        print(
+            f"\nInterrupted with {done} of {len(paths)} notebooks finished; the same command goes on from there."
+        )
         return 130
     print(f"\n{summary(rows)}")
     return int(not table_ok or any(row["status"] == "FAILED" for row in rows.values()))
@@ -249,16 +274,27 @@ def run_all(paths, plan):
 def main(argv=None):
     """Parse the command line, run the notebooks, return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebooks", nargs="*", help="which: the beginnings of their names, such as 01 (default: all)")
+    parser.add_argument(
+        "notebooks",
+        nargs="*",
+        help="which: the beginnings of their names, such as 01 (default: all)",
+    )
     parser.add_argument("--profile", choices=("full", "quick"), default="full")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="", help="write to this folder and nowhere else")
-    parser.add_argument("--parent", type=int, default=0, help="end when this process ends; make gives its own")
+    parser.add_argument(
+        "--parent", type=int, default=0, help="end when this process ends; make gives its own"
+    )
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).parent.parent)
     args = parser.parse_args(argv)
     if args.seed < 0:
         parser.error(f"--seed must be 0 or larger. Received: {args.seed}")
-    plan = Plan(args.root.resolve(), args.profile, args.seed, pathlib.Path(args.out).resolve() if args.out else None)
+    plan = Plan(
+        args.root.resolve(),
+        args.profile,
+        args.seed,
+        pathlib.Path(args.out).resolve() if args.out else None,
+    )
     paths = find(plan.root, args.notebooks)
 
     prepare(plan.work, args.parent)

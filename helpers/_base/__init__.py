@@ -1,0 +1,1 @@
+"""Ground floor: argument checks, seeds, files, paths. No TensorFlow."""

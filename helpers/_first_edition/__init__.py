@@ -1,0 +1,1 @@
+"""The ledger that notebooks 02 to 05 still use; it goes when they are rebuilt."""

@@ -1,0 +1,166 @@
+"""`fit_many` and `predict_many`: hundreds of Keras networks trained as one compiled program."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+from helpers._base import checks
+from helpers.engine import inference, runtime
+from helpers.engine.plan import Job
+from helpers.engine.recipe import recipe_of
+
+
+def fit_many(
+    model,
+    dataset,
+    *,
+    members=100,
+    epochs=200,
+    batch_size=32,
+    shuffle="member",
+    optimizer="adam",
+    learning_rate=None,
+    loss="auto",
+    vary=None,
+    initial_weights=None,
+    masks=None,
+    snapshots=(),
+    seed=0,
+    record_every=1,
+    progress=True,
+):
+    """Train many independent copies of one Keras network as one compiled program.
+
+    Member i ends up where ``keras.Model.fit`` would have taken it from the same initial weights on the same
+    batches. Initial weights, batch order and dropout come from separate streams keyed by (seed, member), so arms
+    called with the same seed are paired, and more members never change the earlier ones.
+
+    Parameters
+    ----------
+    model : callable or keras.Model
+        A function of no arguments that builds ONE network, or an uncompiled network (its values are ignored).
+    dataset : Dataset
+        Shared by all members, or ``Dataset.stack([...])`` with one per member.
+    members : int
+        Number of networks, M; refused where their weights and histories would not fit into the machine's memory.
+    epochs : int
+        Passes over the training examples; 0 only draws the networks.
+    batch_size : int
+        Examples per step; the last batch of an epoch may be shorter.
+    shuffle : {"member", "shared", False}
+        A random order per member and epoch, one order for all members, or the stored order. A single full batch is
+        never shuffled.
+    optimizer : str or keras.optimizers.Optimizer
+        SGD, RMSprop, Adam or AdamW, schedules included; copied, never changed.
+    learning_rate : float or array_like (M,), optional
+        Replaces the optimizer's; with a schedule, a factor on it.
+    loss : str, keras.losses.Loss or callable
+        "auto" is mse for regression, and crossentropy from logits otherwise. Names are taken from logits. A function
+        maps targets (M, B[, outputs]) and logits (M, B, outputs) to losses (M, B).
+    vary : dict of str to array_like (M,), optional
+        Per-member values of learning_rate, momentum, beta_1, beta_2, epsilon, rho, weight_decay, l1, l2, dropout or
+        noise_stddev; replaces the value in the optimizer or in every layer that declares it.
+    initial_weights : list of array_like (M, ...), optional
+        In the order of ``get_weights()``; drawn by the layers' initializers if None.
+    masks : list of (array_like (M, ...) or None), optional
+        0/1 per weight: masked weights are exactly zero throughout.
+    snapshots : sequence of int
+        Epochs whose weights are kept, 0 for the initial ones.
+    seed : int
+        Of everything random.
+    record_every : int
+        Keep the history of every k-th epoch and of the last.
+    progress : bool
+        Show a bar in live sessions for anything over two seconds.
+
+    Returns
+    -------
+    Runs
+        Histories, weights, snapshots, and methods that predict, evaluate and save.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any training, for an argument that does not fit, named.
+
+    Notes
+    -----
+    ``history["loss"]`` is what Keras reports: the example-weighted mean over the epoch's batches while weights
+    change, in training mode, penalties included. ``val_`` metrics are taken at the end of the epoch in inference
+    mode. Same call, same bits on the same machine, whatever the number of cores; between machines only statistically.
+    """
+    job = Job(
+        model,
+        dataset,
+        members,
+        epochs,
+        batch_size,
+        shuffle,
+        optimizer,
+        learning_rate,
+        loss,
+        vary,
+        seed,
+    )
+    job.start(initial_weights, masks)
+    job.keep(snapshots, record_every)
+    with _bar(checks.flag("progress", progress), job.members * job.epochs, "network-epochs") as bar:
+        runtime.run(job.task(), len(job.groups), bar)
+    return job.runs()
+
+
+def predict_many(model, weights, x, *, progress=True):
+    """Return the outputs of many copies of one network, for stacked weights that need not have been trained.
+
+    Parameters
+    ----------
+    model : callable or keras.Model
+        As in `fit_many`.
+    weights : list of array_like
+        (M, ...) each, in the order of ``get_weights()``.
+    x : array_like
+        (N, ...) shared by all members, or (M, N, ...).
+    progress : bool
+        Show a bar in live sessions for anything over two seconds.
+
+    Returns
+    -------
+    numpy.ndarray
+        (M, N, outputs), inference mode.
+
+    Notes
+    -----
+    The last bits of a row may depend on how many rows are asked for at once, as the compiled program does.
+    """
+    recipe = recipe_of(model)
+    weights, count = inference.check_weights("weights", weights, recipe)
+    with _bar(checks.flag("progress", progress), count, "networks") as bar:
+        return inference.predict(recipe, weights, x, bar)
+
+
+def _watched():
+    """Whether somebody sees a progress bar: a terminal, or a notebook front end that could answer questions.
+
+    papermill, nbval and nbconvert run cells with ``allow_stdin`` false, front ends with true.
+    """
+    try:
+        shell = get_ipython()
+        parent = shell.kernel.get_parent("shell")
+        return bool(parent["content"]["allow_stdin"])
+    except (NameError, AttributeError, KeyError, TypeError):
+        return sys.stderr is not None and sys.stderr.isatty()
+
+
+@contextmanager
+def _bar(progress, total, unit):
+    """Give a tqdm bar that appears after two seconds and leaves no trace, or None where nobody watches."""
+    if not (progress and total and _watched()):
+        yield None
+        return
+    with tqdm(
+        total=total, unit=f" {unit}", delay=2, leave=False, unit_scale=True, dynamic_ncols=True
+    ) as bar:
+        yield bar

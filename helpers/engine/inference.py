@@ -1,0 +1,188 @@
+"""Predictions and scores of stacked weights, chunk by chunk."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from helpers._base import checks
+from helpers._tensorflow import tf
+from helpers.engine import losses, runtime
+from helpers.engine.layers import Context
+
+PREDICT_ROWS = 1024
+BLOCK_ROWS = 512  # rows of one block of `sums`
+
+
+def as_members(x, width, stacked):
+    """Return shared rows (B, ...) as (M, B, ...); stacked ones as they are."""
+    return x if stacked else tf.broadcast_to(x[tf.newaxis], [width, *x.shape])
+
+
+def sums(network, weights, x, y, width, stacked, scores):
+    """Return {name: (M,) sum over all rows} in inference mode, block by block."""
+    axis = 1 if stacked else 0
+    count = int(x.shape[axis])
+
+    def block(first, rows):
+        begin, size = [0] * x.shape.rank, list(x.shape)
+        begin[axis], size[axis] = first, rows
+        xb = as_members(tf.slice(x, begin, size), width, stacked)
+        yb = as_members(
+            tf.slice(y, begin[: y.shape.rank], [*size[: axis + 1], *y.shape[axis + 1 :]]),
+            width,
+            stacked,
+        )
+        logits = network(xb, weights, Context(training=False))
+        return {name: tf.reduce_sum(score(yb, logits), axis=1) for name, score in scores.items()}
+
+    full, rest = divmod(count, BLOCK_ROWS)
+    if full == 0:
+        return block(0, rest)
+    totals = block(0, BLOCK_ROWS)
+    if full > 1:
+        _, totals = tf.while_loop(
+            lambda i, _: i < full,
+            lambda i, t: (
+                i + 1,
+                tf.nest.map_structure(tf.add, t, block(i * BLOCK_ROWS, BLOCK_ROWS)),
+            ),
+            (tf.constant(1), totals),
+        )
+    return tf.nest.map_structure(tf.add, totals, block(full * BLOCK_ROWS, rest)) if rest else totals
+
+
+def _predict_program(recipe, width, rows, stacked, example):
+    """Return the program (weights, x) -> logits (M, rows, outputs); x is (rows, ...) or (M, rows, ...)."""
+
+    def build():
+        network = recipe.network()
+
+        def function(weights, x):
+            return network(as_members(x, width, stacked), weights, Context(training=False))
+
+        return runtime.compiled(function, *example)
+
+    return runtime.cached(("predict", recipe.key, recipe.dtype, width, rows, stacked), build)
+
+
+def _score_program(recipe, width, rows, stacked, task, example):
+    """Return the program (weights, x, y) -> {metric: (M,) sum over rows}, inference mode, no penalties."""
+
+    def build():
+        network, scores = recipe.network(), losses.metrics(task, recipe.output_shape[0])
+
+        def function(weights, x, y):
+            return sums(network, weights, x, y, width, stacked, scores)
+
+        return runtime.compiled(function, *example)
+
+    return runtime.cached(("score", recipe.key, recipe.dtype, width, rows, stacked, task), build)
+
+
+def check_weights(name, weights, recipe, members=None):
+    """Return ``weights`` as a list of (M, ...) arrays in the recipe's order and dtype, and M."""
+    if not isinstance(weights, (list, tuple)) or len(weights) != len(recipe.weights):
+        count = len(weights) if isinstance(weights, (list, tuple)) else type(weights).__name__
+        raise ValueError(
+            f"Argument `{name}` must be a list of {len(recipe.weights)} arrays, one per entry of get_weights(), each "
+            f"with a leading member axis. Received: {count}. Stack single networks with helpers.engine.recipe.stack."
+        )
+    if members is None:
+        if not weights:
+            text = "must hold a member axis, and this model has no weights. Call the model itself"
+            raise ValueError(f"Argument `{name}` {text}.")
+        members = np.shape(weights[0])[0] if np.ndim(weights[0]) else 0
+        if members < 1:
+            raise ValueError(
+                f"Argument `{name}` must hold one member or more. Received: shape {np.shape(weights[0])}."
+            )
+    arrays = []
+    for position, (value, spec) in enumerate(zip(weights, recipe.weights, strict=True)):
+        label = f"{name}[{position}]"
+        arrays.append(
+            checks.array(
+                label, value, shape=(members, *spec.shape), dtype=recipe.dtype, finite=False
+            )
+        )
+    return arrays, members
+
+
+def check_inputs(x, recipe, members):
+    """Return x as an array of the recipe's dtype and whether it has a member axis."""
+    x = checks.array("x", x, dtype=recipe.dtype)
+    shape = recipe.input_shape
+    if x.ndim == len(shape) + 1 and x.shape[1:] == shape:
+        return x, False
+    if x.ndim == len(shape) + 2 and x.shape[2:] == shape and x.shape[0] == members:
+        return x, True
+    dims = ", ".join(map(str, shape))
+    raise ValueError(
+        f"Argument `x` must have shape (N, {dims}) or ({members}, N, {dims}), one block per member. "
+        f"Received: {x.shape}."
+    )
+
+
+def predict(recipe, weights, x, progress=None):
+    """Return logits (M, N, outputs) of checked weights at checked inputs; see `helpers.predict_many`."""
+    members = len(weights[0])
+    x, stacked = check_inputs(x, recipe, members)
+    total = x.shape[1] if stacked else x.shape[0]
+    width = runtime.chunk_width(recipe, min(total, PREDICT_ROWS))
+    groups = runtime.chunks(members, width)
+    outputs = np.empty((members, total, *recipe.output_shape), recipe.dtype)
+    blocks = [(first, min(first + PREDICT_ROWS, total)) for first in range(0, total, PREDICT_ROWS)]
+
+    def task(index, advance, stop):
+        chosen = groups[index]
+        mine = [tf.constant(w[chosen]) for w in weights]
+        first, kept = index * width, min(width, members - index * width)
+        for low, high in blocks:
+            if stop.is_set():
+                return
+            rows = tf.constant(x[chosen, low:high] if stacked else x[low:high])
+            program = _predict_program(recipe, width, high - low, stacked, (mine, rows))
+            outputs[first : first + kept, low:high] = program(mine, rows).numpy()[:kept]
+        advance(kept)
+
+    runtime.run(task, len(groups), progress)
+    return outputs
+
+
+def score(recipe, weights, x, y, task):
+    """Return {metric: (M,) mean over N} in inference mode, without penalties.
+
+    ``y`` has a member axis exactly when ``x`` has one.
+    """
+    members = len(weights[0])
+    x, stacked = check_inputs(x, recipe, members)
+    regression = task == "regression"
+    y = checks.array("y", y, dtype=recipe.dtype if regression else np.int32)
+    rows = x.shape[: 2 if stacked else 1]
+    if regression and recipe.output_shape == (1,) and y.shape == rows:
+        y = y[..., np.newaxis]  # as Dataset takes it
+    wanted = (*rows, *recipe.output_shape) if regression else rows
+    if y.shape != wanted:
+        raise ValueError(
+            f"Argument `y` must have shape {wanted} to fit x and the model's outputs. Received: {y.shape}."
+        )
+    outputs = recipe.output_shape[0]
+    losses.check_targets("y", y, task, outputs, outputs if task == "classification" else 2)
+    total = rows[-1]
+    if total == 0:
+        raise ValueError("Argument `x` must hold one example or more. Received: 0.")
+    width = runtime.chunk_width(recipe, min(total, BLOCK_ROWS))
+    groups = runtime.chunks(members, width)
+    results = {name: np.empty(members) for name in losses.metrics(task, outputs)}
+    shared = None if stacked else (tf.constant(x), tf.constant(y))
+
+    def work(index, advance, stop):
+        chosen = groups[index]
+        mine = [tf.constant(w[chosen]) for w in weights]
+        data = (tf.constant(x[chosen]), tf.constant(y[chosen])) if stacked else shared
+        program = _score_program(recipe, width, total, stacked, task, (mine, *data))
+        first, kept = index * width, min(width, members - index * width)
+        for name, totals in program(mine, *data).items():
+            results[name][first : first + kept] = totals.numpy()[:kept] / total
+
+    runtime.run(work, len(groups))
+    return results

@@ -1,0 +1,211 @@
+"""Losses and metrics per example, for targets (M, B, ...) and logits (M, B, outputs)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from helpers._base import checks
+from helpers._tensorflow import XLA, keras, tf
+
+_ALIASES = {
+    "mean_squared_error": "mse",
+    "mean_absolute_error": "mae",
+    "bce": "binary_crossentropy",
+}
+_BY_TASK = {
+    "regression": ("mse", "mae", "huber"),
+    "binary": ("binary_crossentropy", "sparse_categorical_crossentropy", "hinge"),
+    "classification": ("sparse_categorical_crossentropy",),
+}
+
+
+def _mse(y, logits):
+    return tf.reduce_mean(tf.math.squared_difference(logits, y), axis=-1)
+
+
+def _mae(y, logits):
+    return tf.reduce_mean(tf.abs(logits - y), axis=-1)
+
+
+def _huber(y, logits):
+    error = tf.abs(logits - y)
+    return tf.reduce_mean(tf.where(error <= 1.0, 0.5 * tf.square(error), error - 0.5), axis=-1)
+
+
+def _binary_crossentropy(y, logits):
+    return tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(y, logits.dtype), logits[..., 0])
+
+
+def _hinge(y, logits):
+    return tf.nn.relu(1.0 - (2.0 * tf.cast(y, logits.dtype) - 1.0) * logits[..., 0])
+
+
+def _sparse_categorical_crossentropy(y, logits):
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+
+
+_FUNCTIONS = {
+    "mse": _mse,
+    "mae": _mae,
+    "huber": _huber,
+    "binary_crossentropy": _binary_crossentropy,
+    "hinge": _hinge,
+    "sparse_categorical_crossentropy": _sparse_categorical_crossentropy,
+}
+_KERAS = {
+    keras.losses.MeanSquaredError: "mse",
+    keras.losses.MeanAbsoluteError: "mae",
+    keras.losses.Huber: "huber",
+    keras.losses.BinaryCrossentropy: "binary_crossentropy",
+    keras.losses.SparseCategoricalCrossentropy: "sparse_categorical_crossentropy",
+}
+
+
+def default(task, outputs):
+    """Return the name of the task's loss for a model of that many outputs."""
+    if task == "regression":
+        return "mse"
+    return (
+        "binary_crossentropy"
+        if task == "binary" and outputs == 1
+        else "sparse_categorical_crossentropy"
+    )
+
+
+def resolve(loss, task, outputs, dtype="float32"):
+    """Return (name or function, per-example function) for what the caller passed as ``loss``.
+
+    Parameters
+    ----------
+    loss : str, keras.losses.Loss or callable
+        "auto", a Keras name (taken from logits), a Keras loss with default settings and ``from_logits=True``, or a
+        function of targets (M, B[, outputs]) and logits (M, B, outputs) that returns (M, B).
+    task : str
+        Of the data set.
+    outputs : int
+        Of the model.
+    dtype : str
+        Of the model.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A loss that is unknown or does not fit the task.
+    """
+    if isinstance(loss, keras.losses.Loss):
+        loss = _from_keras(loss)
+    if isinstance(loss, type) or (
+        callable(loss) and str(getattr(loss, "__module__", "")).startswith("keras.")
+    ):
+        shown = getattr(loss, "__name__", loss)
+        remedy = "Give its name as a string, or an instance with from_logits=True."
+        raise ValueError(
+            checks.message(
+                "loss", "'auto', a name, a keras.losses instance or your function", shown, remedy
+            )
+        )
+    if callable(loss):
+        _try(loss, task, outputs, dtype)
+        return loss, loss
+    if not isinstance(loss, str):
+        raise TypeError(
+            checks.message("loss", "'auto', a name, a keras.losses instance or a function", loss)
+        )
+    name = default(task, outputs) if loss == "auto" else _ALIASES.get(loss, loss)
+    if name not in _BY_TASK[task]:
+        allowed = ", ".join(map(repr, ("auto", *_BY_TASK[task])))
+        raise ValueError(
+            checks.message("loss", f"one of {allowed} for the task {task!r}, or a function", loss)
+        )
+    single = name in ("binary_crossentropy", "hinge")
+    if single != (outputs == 1) and task != "regression":
+        wanted = "1 output" if single else "one output per class"
+        raise ValueError(
+            f"Argument `loss`={name!r} needs a model with {wanted}. Received: {outputs} outputs."
+        )
+    return name, _FUNCTIONS[name]
+
+
+def _try(loss, task, outputs, dtype):
+    """Call a loss function, traced as in the program: (M, B, 1) against (M, B) broadcasts to (M, B, B) silently."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 4, outputs)).astype(dtype)
+    labels = rng.integers(0, 2, (2, 4)).astype(np.int32)
+    y = rng.normal(size=(2, 4, outputs)).astype(dtype) if task == "regression" else labels
+    found = []
+    for m, b in ((2, 3), (1, 3), (2, 4)):
+        inputs = tf.constant(y[:m, :b]), tf.constant(logits[:m, :b])
+        try:
+            once = XLA and not found  # compiling takes longer than tracing
+            traced = tf.function(
+                lambda y, logits: loss(y, logits), jit_compile=once, autograph=False
+            )
+            found.append(np.asarray(traced.get_concrete_function(*inputs)(*inputs)))
+        except Exception as error:
+            expected = "a function of targets (M, B[, outputs]) and logits (M, B, outputs) that TensorFlow can compile"
+            remedy = f"Calling it raised {type(error).__name__}: {str(error)[:200]}"
+            raise ValueError(checks.message("loss", expected, loss, remedy)) from error
+        if found[-1].shape != (m, b):
+            raise ValueError(
+                f"Argument `loss` must return one value per example, shape (M, B). Received: {found[-1].shape} for "
+                f"targets {y[:m, :b].shape} and logits {logits[:m, :b].shape}."
+            )
+        if found[-1].dtype != dtype:
+            raise ValueError(
+                f"Argument `loss` must return {dtype}, as the model does. Received: {found[-1].dtype}."
+            )
+    whole, first, _ = found
+    if not np.allclose(first[0], whole[0], rtol=1e-5, atol=1e-6, equal_nan=True):
+        raise ValueError(
+            "Argument `loss` must treat members by themselves: member 0's losses changed with member 1's."
+        )
+
+
+def _from_keras(loss):
+    """Return the name of a Keras loss instance whose settings are the ones honoured here."""
+    name = _KERAS.get(type(loss))
+    if name is None:
+        known = ", ".join(kind.__name__ for kind in _KERAS)
+        raise ValueError(
+            checks.message("loss", f"one of {known}, a name or a function", type(loss).__name__)
+        )
+    plain = type(loss)(from_logits=True) if "crossentropy" in name else type(loss)()
+    ours, theirs = plain.get_config(), loss.get_config()
+    for key, value in theirs.items():
+        if key not in ("name", "dtype") and value != ours[key]:
+            raise ValueError(
+                f"Argument `loss` must have {key}={ours[key]!r}. Received: {key}={value!r}."
+            )
+    return name
+
+
+def metrics(task, outputs):
+    """Return {key in the history: per-example function (targets, logits) -> (M, B)}, penalties never included."""
+    if task == "regression":
+        return {"mse": _mse}
+    return {"crossentropy": _FUNCTIONS[default(task, outputs)], "accuracy": _accuracy}
+
+
+def _accuracy(y, logits):
+    if logits.shape[-1] == 1:
+        predicted = tf.cast(logits[..., 0] > 0, y.dtype)
+    else:
+        predicted = tf.argmax(logits, axis=-1, output_type=y.dtype)
+    return tf.cast(tf.equal(predicted, y), logits.dtype)
+
+
+def check_targets(name, y, task, outputs, num_classes):
+    """Refuse targets (N, ...) that do not fit the model's outputs: shape, range."""
+    if task == "regression":
+        if y.ndim < 2 or y.shape[-1] != outputs:
+            text = f"Argument `{name}` must have shape (N, {outputs}) to fit the model's outputs. Received: {y.shape}."
+            raise ValueError(text)
+        return
+    allowed = (1, 2) if task == "binary" else (num_classes,)
+    if outputs not in allowed:
+        wanted = " or ".join(map(str, allowed))
+        raise ValueError(
+            f"Argument `model` must have {wanted} outputs for this {task} task. Received: {outputs}."
+        )
+    if y.size and (int(np.min(y)) < 0 or int(np.max(y)) >= max(num_classes or 2, 2)):
+        raise ValueError(f"Argument `{name}` has labels outside 0..{(num_classes or 2) - 1}.")

@@ -1,0 +1,322 @@
+"""`Runs`: what `fit_many` returns, with what made it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers._base import checks, seeds
+from helpers._tensorflow import keras
+from helpers.engine import inference
+from helpers.engine.recipe import recipe_of, unstack
+
+_SCHEMA = 1
+
+
+def epoch_orders(rng, examples, epochs):
+    """Return the next ``epochs`` random orders of the examples, (epochs, N) int32; consumes ``rng``."""
+    return rng.permuted(
+        np.broadcast_to(np.arange(examples, dtype=np.int32), (epochs, examples)), axis=1
+    )
+
+
+def order_generator(seed, shuffle, member):
+    """Return the generator of a member's batch orders: its own, or one that all share."""
+    return seeds.generator(seed, "batches", *(() if shuffle == "shared" else (member,)))
+
+
+class Runs:
+    """M trained networks: weights, histories and the settings behind them.
+
+    Attributes
+    ----------
+    history : dict of str to numpy.ndarray
+        (M, E) float32 by metric: "loss", "mse" or "crossentropy" and "accuracy", and the same with "val_".
+    epochs : numpy.ndarray
+        (E,) the recorded epochs.
+    initial_weights, weights : list of numpy.ndarray
+        (M, ...) in the order of Keras's ``get_weights()``.
+    snapshots : dict of int to list of numpy.ndarray
+        By epoch, like ``weights``.
+    diverged : numpy.ndarray
+        (M,) bool: a weight, or a loss or metric of ``history`` (validation included), was not finite at some epoch.
+    settings : dict
+        What made the runs: members, epochs, batch_size, shuffle, optimizer, schedule, loss, seed, task, examples, ...
+    vary : dict of str to numpy.ndarray
+        (M,) settings that differed between members.
+    """
+
+    def __init__(
+        self, recipe, settings, vary, history, epochs, initial_weights, weights, snapshots, diverged
+    ):
+        self._recipe = recipe
+        self.settings, self.vary = settings, vary
+        self.history, self.epochs = history, epochs
+        self.initial_weights, self.weights, self.snapshots = initial_weights, weights, snapshots
+        self.diverged = diverged
+
+    @property
+    def members(self):
+        """Number of networks, M."""
+        return int(self.settings["members"])
+
+    def __len__(self):
+        return self.members
+
+    def __repr__(self):
+        s = self.settings
+        text = (
+            f"Runs({s['members']} members of {self._recipe.size:,} parameters, {s['epochs']} epochs"
+        )
+        text += f", batch_size={s['batch_size']}, {s['optimizer']['name']}, seed={s['seed']}"
+        return text + (f", {int(self.diverged.sum())} diverged)" if self.diverged.any() else ")")
+
+    def _member(self, member):
+        return checks.integer("member", member, low=0, high=self.members - 1)
+
+    def _at(self, epoch):
+        """Return the weights of an epoch: None or the last, 0, or a snapshot."""
+        if epoch is not None:
+            epoch = checks.integer("epoch", epoch, low=0)
+        if epoch is None or epoch == self.settings["epochs"]:
+            return self.weights
+        if epoch in self.snapshots:
+            return self.snapshots[epoch]
+        if epoch == 0:
+            return self.initial_weights
+        kept = sorted({0, *self.snapshots, self.settings["epochs"]})
+        raise ValueError(
+            checks.message(
+                "epoch",
+                f"one of the kept epochs {kept}",
+                epoch,
+                "Ask fit_many for it with snapshots=(...).",
+            )
+        )
+
+    def weights_at(self, epochs):
+        """Return the weights of every member at an epoch of its own.
+
+        Parameters
+        ----------
+        epochs : int or array_like of int (M,)
+            Kept epochs: 0, the last, or snapshots.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            (M, ...) each, copies, in the order of ``get_weights()``.
+
+        Raises
+        ------
+        ValueError
+            For an epoch that was not kept, with those that were.
+        """
+        epochs = checks.array("epochs", epochs, dtype=np.int64, low=0)
+        if epochs.shape not in ((), (self.members,)):
+            raise ValueError(
+                checks.message(
+                    "epochs", f"one epoch, or one for each of {self.members} members", epochs
+                )
+            )
+        epochs = np.broadcast_to(epochs, self.members)
+        found = [np.empty_like(w) for w in self.weights]
+        for epoch in np.unique(epochs):
+            chosen = epochs == epoch
+            for target, source in zip(found, self._at(int(epoch)), strict=True):
+                target[chosen] = source[chosen]
+        return found
+
+    def batches(self, member):
+        """Return the batches that a member was trained on.
+
+        Parameters
+        ----------
+        member : int
+            Which.
+
+        Returns
+        -------
+        list of list of numpy.ndarray
+            Per epoch, the index arrays into the training examples, batch by batch.
+        """
+        s, member = self.settings, self._member(member)
+        n, size = s["examples"], min(s["batch_size"], s["examples"])
+        cuts = list(range(size, n, size))
+        if (
+            s["shuffle"] is False or not cuts
+        ):  # one full batch: its order means nothing and is never shuffled
+            return [np.split(np.arange(n), cuts)] * s["epochs"]
+        orders = epoch_orders(order_generator(s["seed"], s["shuffle"], member), n, s["epochs"])
+        return [np.split(order, cuts) for order in orders]
+
+    def model(self, member, epoch=None):
+        """Return a fresh ordinary Keras model holding one member.
+
+        Parameters
+        ----------
+        member : int
+            Which.
+        epoch : int or None
+            The last (None), 0, or one of the snapshots.
+
+        Returns
+        -------
+        keras.Model
+            Uncompiled. Strengths that were varied per member are those of the template.
+        """
+        return self._recipe.keras_model(unstack(self._at(epoch), self._member(member)))
+
+    def predict(self, x, epoch=None):
+        """Return the logits (or regression outputs) of all members, inference mode.
+
+        Parameters
+        ----------
+        x : array_like
+            (N, ...), or (M, N, ...) with inputs of their own for each member.
+        epoch : int or None
+            The last (None), 0, or one of the snapshots.
+
+        Returns
+        -------
+        numpy.ndarray
+            (M, N, outputs).
+        """
+        return inference.predict(self._recipe, self._at(epoch), x)
+
+    def evaluate(self, x, y, epoch=None):
+        """Return each member's mean squared error, or crossentropy and accuracy, without penalties.
+
+        Parameters
+        ----------
+        x, y : array_like
+            Examples and targets, shared (N, ...) or per member (M, N, ...).
+        epoch : int or None
+            The last (None), 0, or one of the snapshots.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            (M,) per metric, inference mode.
+        """
+        return inference.score(self._recipe, self._at(epoch), x, y, self.settings["task"])
+
+    def to_frame(self):
+        """Return the history as a tidy table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per member and recorded epoch: member, epoch, the varied settings, the metrics.
+        """
+        recorded = len(self.epochs)
+        columns = {
+            "member": np.repeat(np.arange(self.members), recorded),
+            "epoch": np.tile(self.epochs, self.members),
+        }
+        columns |= {key: np.repeat(values, recorded) for key, values in self.vary.items()}
+        return pd.DataFrame(columns | {key: values.ravel() for key, values in self.history.items()})
+
+    def save(self, folder):
+        """Write the runs to a folder: ``runs.json`` and ``arrays.npz``, no pickle.
+
+        Written aside and renamed: an interruption leaves what was there before.
+
+        Parameters
+        ----------
+        folder : path
+            Replaced if it holds earlier runs; anything else there is refused.
+        """
+        folder = checks.folder("folder", folder).resolve()
+        files = {path.name for path in folder.iterdir()} if folder.exists() else set()
+        if files and (files - {"runs.json", "arrays.npz"} or "runs.json" not in files):
+            raise ValueError(
+                checks.message(
+                    "folder", "empty, new, or a folder of earlier runs only", str(folder)
+                )
+            )
+        arrays = {"epochs": self.epochs, "diverged": self.diverged}
+        arrays |= {f"history/{key}": value for key, value in self.history.items()}
+        arrays |= {f"vary/{key}": value for key, value in self.vary.items()}
+        stages = {"initial": self.initial_weights, "final": self.weights, **self.snapshots}
+        for stage, weights in stages.items():
+            arrays |= {f"weights/{stage}/{i}": w for i, w in enumerate(weights)}
+        text = {"schema": _SCHEMA, "model": self._recipe.config, "settings": self.settings}
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        old = aside.with_name(aside.name + "-old")
+        try:
+            np.savez(aside / "arrays.npz", **arrays)
+            (aside / "runs.json").write_text(json.dumps(text, indent=1, sort_keys=True))
+            aside.chmod(0o755)  # mkdtemp makes folders that only their owner can read
+            if folder.exists():
+                os.replace(folder, old)
+            os.replace(aside, folder)
+        except BaseException:
+            if old.exists() and not folder.exists():
+                os.replace(old, folder)
+            raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+            if folder.exists():
+                shutil.rmtree(old, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder):
+        """Read runs that `save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            The folder holds no runs.
+        ValueError
+            They were written in a format of another version.
+        """
+        folder = checks.folder("folder", folder)
+        if not (folder / "runs.json").exists():
+            raise FileNotFoundError(
+                f"Folder {str(folder)!r} holds no runs.json. Write it with Runs.save(folder)."
+            )
+        text = json.loads((folder / "runs.json").read_text())
+        if text.get("schema") != _SCHEMA:
+            raise ValueError(
+                f"{folder / 'runs.json'} has schema {text.get('schema')!r}; this version reads {_SCHEMA}."
+            )
+        model = keras.models.model_from_json(text["model"])
+        with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
+            arrays = dict(stored)
+
+        def part(prefix):
+            return {
+                key.removeprefix(prefix): value
+                for key, value in arrays.items()
+                if key.startswith(prefix)
+            }
+
+        stages = {}
+        for key, value in part("weights/").items():
+            stage, position = key.split("/")
+            stages.setdefault(stage, {})[int(position)] = value
+        stages = {stage: [found[i] for i in range(len(found))] for stage, found in stages.items()}
+        initial, final = stages.pop("initial"), stages.pop("final")
+        snapshots = {
+            int(stage): weights
+            for stage, weights in sorted(stages.items(), key=lambda item: int(item[0]))
+        }
+        return cls(
+            recipe_of(model),
+            text["settings"],
+            part("vary/"),
+            part("history/"),
+            arrays["epochs"],
+            initial,
+            final,
+            snapshots,
+            arrays["diverged"],
+        )

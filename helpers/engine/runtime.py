@@ -1,0 +1,126 @@
+"""How programs run: members in chunks small enough for a core's cache, one Python thread per core.
+
+One XLA program per shape, compiled once a process. Hyperparameters, the number of epochs and the data are tensors, so
+a sweep compiles once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+
+import numpy as np
+
+from helpers._tensorflow import XLA, tf
+
+CHUNK_BYTES = 2_000_000
+# Round numbers of members fill round chunks: 20 and 100 fill an even number of those up to 10, 500 and 1,000 of all.
+WIDTHS = (1, 2, 5, 10, 50, 250)
+CACHE_PROGRAMS = 64  # the most that are kept; the one unused for longest goes first
+ORDER_BYTES = 16_000_000  # of the batch orders handed to one call
+CALL_WORK = 2e10  # floating-point operations of one program call: about half a second, so that Ctrl-C is heard
+_cache, _lock = {}, threading.Lock()
+
+
+def workers():
+    """Return how many chunks run at once: the cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1
+
+
+def chunk_width(recipe, rows):
+    """Return how many members one program call holds, from architecture, rows per step and dtype alone.
+
+    Bits depend on the width (measured), so it must not depend on the number of members or of cores. A chunk that is
+    not full takes as long as a full one, and the last of an odd number leaves one of two cores idle. Narrower than
+    the cache allows costs a tenth at most, unless the network is tiny.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The architecture.
+    rows : int
+        Examples per step.
+    """
+    scale = np.dtype(recipe.dtype).itemsize
+    activations = sum(int(np.prod(layer.output.shape[1:])) for layer in recipe.layers) + int(
+        np.prod(recipe.input_shape)
+    )
+    per_member = scale * (4 * recipe.size + rows * activations)
+    return max(width for width in WIDTHS if width <= max(1, CHUNK_BYTES // per_member))
+
+
+def part_length(recipe, rows, width):
+    """Return the most epochs one program call may take: ``CALL_WORK``.
+
+    Bounded by the memory of the batch orders too, which travel with the call.
+    """
+    work = 6.0 * max(recipe.size, 50) * rows * width
+    return int(np.clip(min(CALL_WORK / work, ORDER_BYTES / (4 * rows * width)), 1, 128))
+
+
+def cached(key, build):
+    """Return the program of ``key``, built once per process."""
+    with _lock:
+        program = _cache.pop(key, None) or build()
+        _cache[key] = program
+        while len(_cache) > CACHE_PROGRAMS:
+            del _cache[next(iter(_cache))]
+        return program
+
+
+def compiled(function, *specs):
+    """Return ``function`` compiled for tensors shaped like ``specs`` (nested lists and dicts of arrays or specs)."""
+
+    def spec(value):
+        return tf.TensorSpec(value.shape, tf.as_dtype(value.dtype))
+
+    program = tf.function(function, jit_compile=XLA, autograph=False)
+    return program.get_concrete_function(*tf.nest.map_structure(spec, specs))
+
+
+def chunks(members, width):
+    """Return the member indices of every chunk, (width,) each; the last repeats its last member to the full width."""
+    return [
+        np.minimum(np.arange(first, first + width), members - 1)
+        for first in range(0, members, width)
+    ]
+
+
+def run(task, count, bar=None):
+    """Call ``task(index, advance, stop)`` for every index on one thread per core; the first error ends all.
+
+    ``advance(amount)`` moves the progress bar; a task returns early once ``stop`` (threading.Event) is set. Ctrl-C
+    sets it, waits for the running parts and is raised again.
+    """
+    stop, done, guard = threading.Event(), [0.0], threading.Lock()
+    remaining = iter(range(count))
+
+    def advance(amount):
+        with guard:
+            done[0] += amount
+
+    def work():  # one loop per core: waiting on a future per task would take time quadratic in their number
+        while not stop.is_set():
+            with guard:
+                index = next(remaining, None)
+            if index is None:
+                return
+            task(index, advance, stop)
+
+    threads = min(workers(), count)
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        pending = {pool.submit(work) for _ in range(threads)}
+        try:
+            while pending:
+                finished, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    future.result()
+                if bar is not None:
+                    bar.update(done[0] - bar.n)
+        except BaseException:
+            stop.set()
+            raise

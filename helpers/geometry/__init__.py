@@ -1,0 +1,1 @@
+"""Where a network stands in weight space and input space: measures, landscapes."""

@@ -1,0 +1,159 @@
+"""The committed notebooks: executed, tidy, small, described, and running from end to end in the quick profile."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import nbformat
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+ROOT = pathlib.Path(__file__).parents[2]
+PATHS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def read(path):
+    """Return the notebook and its code cells."""
+    notebook = nbformat.read(path, as_version=4)
+    return notebook, [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(path):
+    """Return all outputs of the notebook's cells."""
+    return [output for cell in read(path)[1] for output in cell.outputs]
+
+
+def tags(cell):
+    """Return the tags of a cell."""
+    return cell.metadata.get("tags", [])
+
+
+def test_there_are_notebooks_numbered_without_gaps():
+    assert [int(path.name[:2]) for path in PATHS] == list(range(1, len(PATHS) + 1))
+    assert PATHS
+
+
+@each_notebook
+def test_it_is_valid_and_uses_the_kernel_of_the_environment(path):
+    notebook, _ = read(path)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+
+
+@each_notebook
+def test_one_cell_holds_the_parameters_of_the_full_profile(path):
+    found = [cell for cell in read(path)[1] if "parameters" in tags(cell)]
+    assert len(found) == 1
+    values = {}
+    exec(found[0].source, values)
+    assert (values["PROFILE"], values["SEED"]) == ("full", 0)
+
+
+@each_notebook
+def test_it_is_committed_as_the_runner_left_it(path):
+    notebook, code = read(path)
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert "papermill" not in notebook.metadata
+    assert not [
+        cell.id
+        for cell in code
+        if "papermill" in cell.metadata or "injected-parameters" in tags(cell)
+    ]
+
+
+@each_notebook
+def test_no_cell_failed_or_wrote_to_stderr(path):
+    kinds = [(output.output_type, output.get("name")) for output in outputs(path)]
+    assert not [kind for kind in kinds if kind[0] == "error" or kind[1] == "stderr"]
+
+
+@each_notebook
+def test_no_output_names_a_path_of_the_machine(path):
+    text = "\n".join(
+        str(value)
+        for output in outputs(path)
+        for value in (output.get("text", ""), *output.get("data", {}).values())
+    )
+    text = re.sub(r"[A-Za-z0-9+/=\n]{200,}", "", text)  # encoded pictures
+    assert not re.findall(r"(?<![\w.])/(?:work|home|root|tmp|Users)(?:/\S*|\b)", text)
+
+
+@each_notebook
+def test_code_cells_are_short(path):
+    long = {cell.id: len(cell.source.splitlines()) for cell in read(path)[1]}
+    assert not {cell: lines for cell, lines in long.items() if lines > 25}
+
+
+@each_notebook
+def test_the_file_is_small(path):
+    assert path.stat().st_size < 2_000_000
+
+
+@each_notebook
+def test_some_outputs_are_compared_by_nbval(path):
+    checked = [cell for cell in read(path)[1] if "nbval-check-output" in tags(cell)]
+    assert checked
+    assert not [cell.id for cell in checked if not cell.outputs]
+
+
+@each_notebook
+def test_every_image_has_a_text_for_those_who_cannot_see_it(path):
+    bare = []
+    for number, output in enumerate(outputs(path)):
+        data = output.get("data", {})
+        image = [kind for kind in data if kind.startswith("image/")]
+        html = re.findall(r"<img\b[^>]*>", data.get("text/html", ""))
+        described = "alt" in str(output.get("metadata", {})) or (html and not image)
+        if (image and not described) or [
+            tag for tag in html if not re.search(r"\balt=([\"'])\S", tag)
+        ]:
+            bare.append(number)
+    assert not bare
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+@each_notebook
+def test_it_runs_from_end_to_end_in_the_quick_profile(path, tmp_path):
+    before = path.read_bytes()
+    results = {file: file.read_bytes() for file in (ROOT / "results").rglob("*.*")}
+    tool = ROOT / "tools" / "run_notebooks.py"
+    command = [sys.executable, tool, "--profile", "quick", "--out", tmp_path, path.stem]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert path.read_bytes() == before
+    assert {file: file.read_bytes() for file in (ROOT / "results").rglob("*.*")} == results
+    executed = tmp_path / "notebooks" / path.name
+    assert not [output for output in outputs(executed) if output.get("name") == "stderr"]
+
+
+@pytest.mark.slow
+def test_the_svhn_study_runs_on_a_small_file_of_that_format(tmp_path, monkeypatch):
+    generator = np.random.default_rng(1)
+    for part, per_digit in (("train", 40), ("test", 20)):
+        y = np.tile([1, 7, 10], per_digit)
+        x = generator.integers(0, 256, (32, 32, 3, len(y)), dtype=np.uint8)
+        x[:, :, 0] = np.where(y == 1, 250, 5)  # easy to tell apart
+        savemat(tmp_path / f"{part}_32x32.mat", {"X": x, "y": y[:, None].astype(np.uint8)})
+    path = next(path for path in PATHS if path.stem.startswith("04"))
+    cells = [cell for cell in read(path)[1] if {"parameters", "svhn"} & set(tags(cell))]
+    values, shown = {}, []
+    monkeypatch.setenv("GENERALIZE_OUT", str(tmp_path))
+    monkeypatch.setattr("helpers.notebook.say", shown.append)
+    for cell in cells:
+        exec(cell.source, values)
+        if "parameters" in tags(cell):
+            values |= {
+                "PROFILE": "quick",
+                "SEED": 1000,
+                "SVHN": str(tmp_path),
+                "SVHN_CHECKSUM": False,
+            }
+    rows = shown[-1].splitlines()
+    found = [row.split(" | ")[0] for row in rows[2:]]
+    assert found == ["| 0 %, flipped", "| 25 %, flipped", "| 50 %, flipped", "| 50 %, true"]
+    assert len({row.count("|") for row in rows}) == 1

@@ -1,0 +1,286 @@
+"""The benchmark's report says the right thing in dumb cases, its README section is current, and it runs end to end."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import bench  # noqa: E402
+import growth  # noqa: E402
+import report  # noqa: E402
+import workloads  # noqa: E402
+
+RECORD = ROOT / "results" / "bench" / "bench.json"
+
+
+def run(networks, seconds, mean=1.0, sd=0.1, **more):
+    """Return one repeat of a contender as `contenders.measure` describes it."""
+    loss = {"n": networks, "mean": mean, "sd": sd, "low": mean - sd, "high": mean + sd}
+    found = {"networks": networks, "first": 2.0, "seconds": seconds, "loss": loss, "val_loss": loss}
+    return found | {"epochs": 200, "examples": 80} | more
+
+
+@pytest.fixture
+def record():
+    """Return a record of round numbers: 10 s a fit, 4 ms a network of ours."""
+    ours = run(1000, 4.0, kernel_weights=4000, sgemm=100.0)
+    parts = {"all": 4e-5, "matrix products": 2e-5, "Adam's update": 5e-6}
+    point = {"size": 1, "seconds": 0.5}
+    return {
+        "schema": 1,
+        "quick": False,
+        "repeats": 3,
+        "commit": "abc",
+        "machine": {
+            "cpu": "A processor",
+            "cores": 2,
+            "memory_gib": 8.0,
+            "os": "an OS",
+            "load_before": 0.0,
+        },
+        "versions": {
+            "python": "3.12.1",
+            "tensorflow": "2",
+            "keras": "3",
+            "numpy": "2",
+            "jax": "0.9",
+            "optax": "0.2",
+        },
+        "workloads": {
+            "keras-post": {
+                "fit": [run(1, 9.0), run(1, 10.0), run(1, 12.0)],
+                "jax-vmap": [run(1000, 8.0)] * 3,
+                "fit_many": [ours] * 3,
+            }
+        },
+        "limit": [{"cores": 1, "width": 19, "flops": 2e6, "parts": parts}],
+        "growth": {
+            "epochs": 50,
+            "width_members": 16,
+            "members": {"fit_many": [point, {"size": 4096, "seconds": 8.0}]},
+            "width": {"fit_many": [{"size": 8, "seconds": 0.1}, {"size": 512, "seconds": 1.0}]},
+            "fit": run(1, 2.5),
+        },
+    }
+
+
+def cells(record, contender):
+    """Return the row of a contender."""
+    (row,) = [row for row in report.rows(record) if row[1] == contender]
+    return dict(zip(report.HEAD, row, strict=True))
+
+
+def test_a_ratio_is_seconds_per_network_over_ours_and_is_judged_against_its_target(record):
+    row = cells(record, "fit")
+    assert row["ours is faster by, or reaches"] == "2,500× (2,250–3,000)"
+    assert row["target"] == "2,500×: ✓ reached"
+    row = cells(record, "jax-vmap")
+    assert (row["per network"], row["ours is faster by, or reaches"]) == (
+        "8.00 ms",
+        "2.00× (2.00–2.00)",
+    )
+    assert row["target"] == "2.5×: ✗ not reached"
+
+
+def test_the_share_of_sgemm_counts_six_operations_a_kernel_weight_and_example(record):
+    row = cells(record, "fit_many")  # 6 * 4000 * 80 * 200 in 4 ms: 96 GFLOP/s
+    assert row["ours is faster by, or reaches"] == "96.0 GFLOP/s, 96 % of sgemm"
+    assert row["target"] == "30 %: ✓ reached"
+
+
+def test_a_rate_is_networks_a_second(record):
+    record["workloads"] = {"xor": {"fit_many": [run(10_000, 10.0)]}}
+    row = cells(record, "fit_many")
+    assert row["ours is faster by, or reaches"] == "1,000 networks/s"
+    assert row["target"] == "1,500 networks/s: ✗ not reached"
+
+
+@pytest.mark.parametrize("key", ["loss", "val_loss"])
+def test_other_losses_are_flagged(record, key):
+    assert "differs" not in " ".join(cells(record, "jax-vmap").values())
+    record["workloads"]["keras-post"]["jax-vmap"][0] = run(1000, 8.0) | {
+        key: run(1000, 8.0, mean=1.2)["loss"]
+    }
+    assert cells(record, "jax-vmap")["final loss"].endswith("⚠ differs")
+
+
+def test_losses_that_are_not_numbers_are_flagged(record):
+    record["workloads"]["keras-post"]["fit"] = [run(1, 10.0, mean=float("nan"))] * 3
+    assert cells(record, "fit")["final loss"].endswith("⚠ differs")
+
+
+def test_a_single_network_may_lie_where_single_networks_lie():
+    ours = [run(1000, 4.0)]
+    assert report.agrees([run(1, 10.0, mean=1.3, sd=0.0)], ours, "loss")
+    assert not report.agrees([run(1, 10.0, mean=1.5, sd=0.0)], ours, "loss")
+    assert not report.agrees([run(1000, 10.0, mean=1.3)], ours, "loss")
+
+
+def test_a_missing_validation_loss_on_one_side_is_flagged():
+    without = run(1, 1.0) | {"val_loss": None}
+    assert not report.agrees([without], [run(2, 1.0)], "val_loss")
+    assert report.agrees([without], [without], "val_loss")
+
+
+def test_a_quick_run_judges_no_target(record):
+    record["quick"] = True
+    assert "reached" not in report.section(record)
+
+
+def test_the_section_says_how_to_install_jax_where_it_was_missing(record):
+    assert "pip install" not in report.section(record)
+    record["versions"]["jax"] = None
+    assert report.HOW_JAX in report.section(record) and "[bench]" in report.HOW_JAX
+
+
+def test_the_section_names_machine_versions_limit_and_figure(record):
+    text = report.section(record)
+    for words in (
+        "A processor, 2 cores, 8 GiB, an OS",
+        "Python 3.12.1",
+        "JAX 0.9",
+        "commit abc",
+        "3 repeats",
+    ):
+        assert words in text
+    assert "| matrix products | 20.0 µs | 50 % |" in text
+    assert "100 GFLOP/s" in text and "2,500× as fast" in text  # 10 s against 200 epochs of 20 µs
+    assert "](results/bench/growth.png)" in text
+    assert "4,096 in 8.00 s" in text and "2.84 h" in text  # 4096 fits of 2.5 s
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (7200, "2.00 h"),
+        (90, "1.50 min"),
+        (12.34, "12.3 s"),
+        (0.00412, "4.12 ms"),
+        (5e-6, "5.00 µs"),
+        (0, "0 ns"),
+    ],
+)
+def test_times_have_a_unit(seconds, text):
+    assert report.duration(seconds) == text
+
+
+def test_updating_the_readme_replaces_what_is_between_the_markers(record, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n\n{report.BEGIN}\nold\n{report.END}\n\nafter\n", encoding="utf-8")
+    assert report.update_readme(readme, record) and not report.update_readme(readme, record)
+    text = readme.read_text(encoding="utf-8")
+    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert report.section(record) in text
+    readme.write_text("no markers", encoding="utf-8")
+    with pytest.raises(ValueError, match="bench:begin"):
+        report.update_readme(readme, record)
+
+
+def test_the_readme_has_the_table_of_the_committed_record():
+    if not RECORD.exists():
+        pytest.skip("results/bench/bench.json does not exist yet: run `make bench`")
+    old, new = report.renewed(ROOT / "README.md", json.loads(RECORD.read_text(encoding="utf-8")))
+    assert old == new, "run `make bench`"
+
+
+def test_the_readme_can_hold_the_table():
+    text, _ = report.renewed(ROOT / "README.md", _empty())
+    assert text.count(report.BEGIN) == text.count(report.END) == 1
+
+
+def _empty():
+    machine = {"cpu": "A processor", "cores": 2, "memory_gib": 8.0, "os": "an OS"}
+    return {
+        "quick": True,
+        "repeats": 1,
+        "commit": "",
+        "machine": machine,
+        "versions": {},
+        "workloads": {},
+    }
+
+
+def test_the_growth_figure_has_two_panels_and_names_what_is_extrapolated(record):
+    figure = growth.figure(record["growth"])
+    members, width = figure.axes
+    assert [ax.get_xscale() + ax.get_yscale() for ax in (members, width)] == ["loglog"] * 2
+    assert any("extrapolated" in text.get_text() for text in width.get_legend().get_texts())
+    plt.close(figure)
+
+
+def test_every_target_names_a_contender_or_a_measure_of_ours():
+    for workload in workloads.WORKLOADS:
+        assert {target.against for target in workload.targets} <= {
+            *workload.contenders,
+            "sgemm",
+            "rate",
+        }
+
+
+def test_an_unknown_workload_is_refused_by_name():
+    with pytest.raises(ValueError, match="must be one of keras-post, .* Received: 'mnist'"):
+        workloads.find("mnist")
+    command = [sys.executable, ROOT / "benchmarks" / "bench.py", "--only", "keras-post", "mnist"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2
+    assert "must be some of keras-post" in result.stderr and "Received: mnist" in result.stderr
+
+
+def test_a_part_measured_again_replaces_the_old_one_and_says_so(record):
+    new = record | {
+        "commit": "def",
+        "workloads": {
+            "keras-post": {"fit_many": [run(1000, 5.0, kernel_weights=4000, sgemm=100.0)]}
+        },
+    }
+    del new["growth"], new["limit"]
+    found = bench.merged(record, new)
+    assert found["workloads"] == new["workloads"] and found["growth"] == record["growth"]
+    assert "commit abc, keras-post at def." in report.section(found)
+    assert "again" not in record
+    with pytest.raises(ValueError, match="cores 2, this run with 4"):
+        bench.merged(record, new | {"machine": record["machine"] | {"cores": 4}})
+
+
+def test_an_update_needs_to_know_which_part():
+    command = [sys.executable, ROOT / "benchmarks" / "bench.py", "--update"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2 and "goes with --only" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_quick_run_goes_end_to_end_and_leaves_the_readme_alone(tmp_path):
+    readme = (ROOT / "README.md").read_bytes()
+    options = [
+        "--quick",
+        "--only",
+        "keras-post",
+        "predict",
+        "--contenders",
+        "fit",
+        "predict",
+        "--out",
+        tmp_path,
+    ]
+    command = [sys.executable, ROOT / "benchmarks" / "bench.py", *options]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    record = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    assert report.section(record) in result.stdout
+    assert record["quick"] and record["repeats"] == 1
+    assert list(record["workloads"]) == ["keras-post", "predict"]
+    training, predicting = record["workloads"].values()
+    assert list(training) == ["fit", "fit_many"] and list(predicting) == ["predict", "predict_many"]
+    for runs in (*training.values(), *predicting.values()):
+        (only,) = runs
+        assert only["seconds"] > 0 and only["first"] > 0
+    # The same random networks, so the same predictions.
+    theirs, ours = (predicting[name][0]["loss"] for name in ("predict", "predict_many"))
+    assert theirs["mean"] == pytest.approx(ours["mean"], rel=1e-4)
+    assert (ROOT / "README.md").read_bytes() == readme
