@@ -176,8 +176,8 @@ def forty_thousand_parameters(seed, n, *, hidden, epochs, rate):
         ``excess, offset, slope, wiggle`` with the ending ``_network`` or ``_line`` (least squares on the same points),
         ``training_network, training_line`` (training error over the noise variance), ``distance`` (root mean square
         distance between the two curves over the noise's standard deviation), ``excess_nearest`` (the nearest
-        neighbour, a rival known to be worse): (n,) each. ``curves`` (50, 50) of the first networks for the picture,
-        at ``constants["x"]``.
+        neighbour, a rival known to be worse): (n,) each. For pictures, of the first 50: ``curves`` (50, 50) at
+        ``constants["x"]``, and ``points`` (50, 100, 2).
     """
     sets = [draw(seed, row) for row in range(n)]
     runs = train(seed, sets, hidden=hidden, epochs=epochs, rate=rate)
@@ -192,6 +192,7 @@ def forty_thousand_parameters(seed, n, *, hidden, epochs, rate):
         "distance": (np.sqrt(np.mean((fits - lines) ** 2, axis=1)) / NOISE).astype(np.float32),
         "excess_nearest": np.mean((nearest(sets, x) - truth) ** 2, axis=1).astype(np.float32),
         "curves": fits[:SHOWN, ::step].astype(np.float32),
+        "points": np.stack([own, y], axis=2)[:SHOWN].astype(np.float32),
         "constants": {"x": x[::step].astype(np.float32), "truth": truth[::step].astype(np.float32)},
     }  # fmt: skip
 

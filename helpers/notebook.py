@@ -1,0 +1,138 @@
+"""One call at the top of each lesson, and the few things a lesson shows: numbers of experiments, cards, the table.
+
+Lessons read: replicates from the store, verdicts from ``results/claims``. Only `make experiments` writes either.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from IPython.display import HTML, Markdown, display
+
+from helpers import plots
+from helpers._base import checks
+from helpers._tensorflow import keras
+from helpers.claims import ledger, registry, show
+from helpers.experiments import judge, run
+from helpers.experiments.store import COMMITTED, Place
+
+PROFILES = ("full", "quick")
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a lesson was started with.
+
+    Attributes
+    ----------
+    name : str
+        The lesson, for example "01_overfitting".
+    place : Place
+        Profile and master seed.
+    registry : Registry
+        All that is registered.
+    """
+
+    name: str
+    place: Place
+    registry: registry.Registry
+
+    @property
+    def quick(self) -> bool:
+        """Whether this is the quick profile: few small networks, no verdicts."""
+        return self.place.profile == "quick"
+
+    def pick(self, full, quick):
+        """Return ``quick`` in the quick profile, ``full`` otherwise: for the reader's own runs."""
+        return quick if self.quick else full
+
+    def run(self, id: str) -> dict:
+        """Return the arrays of a registered experiment and say where they come from.
+
+        Parameters
+        ----------
+        id : str
+            For example ``"noisy_line/rivals"``.
+
+        Returns
+        -------
+        dict of numpy.ndarray
+            One row a replicate; constants under "constants".
+        """
+        experiment = run.find(id, self.registry)
+        n, source = run.rows_of(experiment, self.place), f"`helpers/experiments/{experiment.function.split('.')[0]}.py`"
+        arrays, entry = run.obtain(id, self.registry, self.place)
+        if entry is None:
+            text = f"{n} replicates, trained just now ({source})."
+        else:
+            text = f"{entry.n} replicates, from the store (trained in {run.minutes(entry.seconds)}; {source})."
+        display(Markdown(f"*{text}*"))
+        return arrays
+
+    def record(self, id: str) -> ledger.Record:
+        """Return what was found about a claim: from the results, or judged from this profile's own replicates."""
+        if self.place == COMMITTED:
+            found = ledger.load()
+            if id in found:
+                return found[id]
+        return judge.record(id, self.registry, self.place)
+
+    def card(self, id: str) -> None:
+        """Show the card of a claim: the sentence, the ruler, the verdict."""
+        if self.quick:
+            text = f"`{id}`: no verdict from few small networks; the card is in the full profile."
+            display(Markdown(f"*{text}*"))
+        else:
+            display(HTML(show.card(self.record(id))._repr_html_()))
+
+    def table(self, ids: Iterable[str]) -> None:
+        """Show the table of a lesson's claims: sentence, what makes it true, the result, the verdict."""
+        if not self.quick:
+            display(Markdown(show.table([self.record(id) for id in ids])))
+
+    def say(self, text: str) -> None:
+        """Show a sentence whose numbers come from results."""
+        display(Markdown(text))
+
+
+def reveal(question: str, answer: str) -> None:
+    """Show a question whose answer unfolds."""
+    display(HTML(f"<details><summary><b>{html.escape(question)}</b></summary>{answer}</details>"))
+
+
+def start(name: str, profile: str = "full", seed: int = 0) -> Session:
+    """Start a lesson: figure style, quiet logs, single precision.
+
+    Parameters
+    ----------
+    name : str
+        The lesson's file name without ending.
+    profile : {"full", "quick"}
+        "full" reads the committed replicates; "quick" trains a few small networks and gives no verdict.
+    seed : int
+        The master seed: 0 for the committed replicates; others are trained anew, which takes minutes.
+
+    Returns
+    -------
+    Session
+
+    Raises
+    ------
+    ValueError
+        For a profile or seed that does not exist.
+    """
+    profile = checks.one_of("profile", profile, PROFILES)
+    seed = checks.integer("seed", seed, low=0)
+    if not isinstance(name, str) or not name:
+        raise TypeError(checks.message("name", "a lesson's file name without ending", name))
+    keras.config.set_floatx("float32")  # whatever the reader's keras.json says
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_image_data_format("channels_last")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    plots.style()
+    note = " Few small networks: sentences about results describe the full profile." if profile == "quick" else ""
+    display(Markdown(f"*Profile {profile}, seed {seed}.{note}*"))
+    return Session(name, Place(profile, seed), registry.load())
