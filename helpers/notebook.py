@@ -63,7 +63,10 @@ class Session:
             One row a replicate; constants under "constants".
         """
         experiment = run.find(id, self.registry)
-        n, source = run.rows_of(experiment, self.place), f"`helpers/experiments/{experiment.function.split('.')[0]}.py`"
+        n, source = (
+            run.rows_of(experiment, self.place),
+            f"`helpers/experiments/{experiment.function.split('.')[0]}.py`",
+        )
         arrays, entry = run.obtain(id, self.registry, self.place)
         if entry is None:
             text = f"{n} replicates, trained just now ({source})."
@@ -133,6 +136,10 @@ def start(name: str, profile: str = "full", seed: int = 0) -> Session:
     keras.config.set_image_data_format("channels_last")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     plots.style()
-    note = " Few small networks: sentences about results describe the full profile." if profile == "quick" else ""
+    note = (
+        " Few small networks: sentences about results describe the full profile."
+        if profile == "quick"
+        else ""
+    )
     display(Markdown(f"*Profile {profile}, seed {seed}.{note}*"))
     return Session(name, Place(profile, seed), registry.load())

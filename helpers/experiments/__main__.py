@@ -1,0 +1,112 @@
+"""``python -m helpers.experiments``: train what is due, judge, publish; or check what is published."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from helpers.claims import registry
+from helpers.experiments import judge, run, store
+from helpers.experiments.store import COMMITTED, Place
+
+MINUTES = 8  # for the first rows of all experiments
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line, do what it says, return the exit status."""
+    parser = argparse.ArgumentParser("python -m helpers.experiments", description=__doc__)
+    parser.add_argument(
+        "only", nargs="*", help="beginnings of lessons or experiments (default: all)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="master seed; 0 is the published one")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="share of the registered replicates"
+    )
+    parser.add_argument("--profile", choices=("full", "quick"), default="full")
+    parser.add_argument("--fresh", action="store_true", help="train all of them again")
+    parser.add_argument(
+        "--confirm", action="store_true", help="also those that other code or versions made"
+    )
+    parser.add_argument(
+        "--status", action="store_true", help="list the experiments and train nothing"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="judge again and compare with what is published"
+    )
+    parser.add_argument(
+        "--rows", action="store_true", help="train the first rows again and compare"
+    )
+    options = parser.parse_args(arguments)
+    if not 0 < options.scale <= 1 or options.seed < 0:
+        parser.error("--scale must be above 0 and at most 1, --seed 0 or more")
+    known = registry.load()
+    place = Place(options.profile, options.seed, options.scale)
+    if options.status:
+        return _status(known, place, options.only)
+    if options.check:
+        return _check(known)
+    if options.rows:
+        return _rows(known, options.only)
+    started = time.monotonic()
+    done = run.train_due(known, place, options.only, options.fresh, options.confirm, _say)
+    if place == COMMITTED:
+        for path in judge.publish(known):
+            _say(f"written: {path}")
+    _say(
+        f"{len(done)} trained in {run.minutes(time.monotonic() - started)}; kept in {place.folder}"
+    )
+    return 0
+
+
+def _say(text):
+    print(text, flush=True)
+
+
+def _status(known, place, only):
+    entries = store.index(place)
+    for experiment, state in run.status(known, place, only):
+        took = (
+            f"{run.minutes(entries[experiment.id].seconds)}"
+            if experiment.id in entries
+            else "never trained"
+        )
+        _say(f"{state:12} {experiment.id:48} n = {run.rows_of(experiment, place):5}  {took}")
+    return 0
+
+
+def _check(known):
+    lines = judge.differences(known)
+    for line in lines:
+        _say(line)
+    broken = judge.failed_controls(judge.records(known).values())
+    for control in broken:
+        _say(f"control of {control.claim} ({control.kind}) failed: {control.answer}")
+    known_failed = [control for control in broken if control.kind == "known"]
+    _say(
+        f"{len(known.claims)} claims judged again: {'as published' if not lines else f'{len(lines)} differences'}"
+    )
+    return int(bool(lines or known_failed))
+
+
+def _rows(known, only):
+    """Train the first rows of each experiment again, the shortest first, within the minutes that they get."""
+    started, found, skipped = time.monotonic(), [], []
+    kept = store.index()
+    chosen = [e for e in run.chosen(only, known) if e.n_check and e.id in kept]
+    for experiment in sorted(chosen, key=lambda e: kept[e.id].seconds * e.n_check / e.n):
+        stored = store.read(experiment.id, known.registration(experiment.id))
+        if stored is None or time.monotonic() - started > 60 * MINUTES:
+            skipped.append(experiment.id)
+            continue
+        found += run.first_rows(experiment, known, stored, kept[experiment.id])
+        _say(f"{experiment.id}: first {experiment.n_check} of {experiment.n} rows trained again")
+    for difference in found:
+        _say(str(difference))
+    if skipped:
+        _say(f"not checked: {', '.join(skipped)}")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""From stored replicates to verdicts: joins registry, store and the rule, and writes what the project publishes.
+
+`publish` writes ``results/claims``, ``results/controls.json``, ``results/registrations.csv``, the table of
+``results/README.md`` and the marked numbers of lessons and documents. `differences` computes all of it again and says
+what is not as it stands there.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+from helpers._base import files, paths
+from helpers.claims import ledger, registry, show
+from helpers.claims.ledger import ControlResult, Record
+from helpers.claims.registry import Registry
+from helpers.experiments import run, store
+from helpers.experiments.store import COMMITTED, Place
+
+BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
+MINE = "mine"  # a reader's own registrations: never judged into results
+TEXTS = (
+    "README.md",
+    "results/README.md",
+    "docs/**/*.md",
+    "notebooks/**/*.ipynb",
+)  # that hold marked numbers
+
+
+def reader(known: Registry, place: Place = COMMITTED) -> Callable[[str], dict | None]:
+    """Return a function from an experiment's id to its arrays: stored ones, or trained ones in the quick profile."""
+
+    @cache
+    def arrays_of(id: str) -> dict | None:
+        if place.profile == "quick":
+            return run.compute(run.find(id, known), known, place)
+        return store.read(id, known.registration(id), place)
+
+    return arrays_of
+
+
+def controls(known: Registry, arrays_of: Callable[[str], dict | None]) -> list[ControlResult]:
+    """Return every control, judged."""
+    return [ledger.judge_control(one, known.claims[one.claim], arrays_of) for one in known.controls]
+
+
+def records(known: Registry, place: Place = COMMITTED) -> dict[str, Record]:
+    """Return every claim but a reader's own, judged from the stored replicates, by id."""
+    arrays_of = reader(known, place)
+    found = controls(known, arrays_of)
+    return {
+        id: ledger.judge_claim(claim, arrays_of, found)
+        for id, claim in known.claims.items()
+        if claim.lesson != MINE
+    }
+
+
+def record(id: str, known: Registry, place: Place = COMMITTED) -> Record:
+    """Return one claim, judged from a place's replicates; what the store lacks is trained."""
+    if id not in known.claims:
+        raise ValueError(f"No claim {id!r} is registered. There are: {', '.join(known.claims)}.")
+
+    @cache
+    def arrays_of(experiment):
+        return run.obtain(experiment, known, place)[0]
+
+    claim = known.claims[id]
+    own = [ledger.judge_control(c, claim, arrays_of) for c in known.controls if c.claim == id]
+    return ledger.judge_claim(claim, arrays_of, own)
+
+
+def by_lesson(found: Iterable[Record]) -> dict[str, list[Record]]:
+    """Return records by lesson, in the order of registration."""
+    lessons: dict[str, list[Record]] = {}
+    for one in found:
+        lessons.setdefault(one.lesson, []).append(one)
+    return dict(sorted(lessons.items()))
+
+
+def section(found: Iterable[Record]) -> str:
+    """Return the generated part of ``results/README.md``: the headline, then a table a lesson."""
+    found = list(found)
+    lines = [show.headline(found), ""]
+    for lesson, mine in by_lesson(found).items():
+        lines += [
+            f"### [{lesson}](../notebooks/{lesson}.ipynb)",
+            "",
+            show.table(mine, ledger.draws),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _controls_text(found: list[ControlResult]) -> str:
+    return json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False) + "\n"
+
+
+def _wanted(root: Path, known: Registry) -> dict[Path, str]:
+    """Return the text that every published file ought to have, but the marked numbers of other documents."""
+    arrays_of = reader(known)
+    found = records(known)
+    wanted = {root / "results" / "controls.json": _controls_text(controls(known, arrays_of))}
+    page = root / "results" / "README.md"
+    wanted[page] = files.renewed(page, BEGIN, END, section(found.values()))[1]
+    for path in sorted({path for pattern in TEXTS for path in root.glob(pattern)} - {page}):
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            wanted[path] = _numbers_of_notebook(text, found)
+        else:
+            wanted[path] = show.fill_numbers(text, found)
+    return wanted
+
+
+def _numbers_of_notebook(text: str, found: dict[str, Record]) -> str:
+    """Return a notebook's text with the marked numbers of its Markdown cells filled in."""
+    notebook = json.loads(text)
+    changed = False
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            old = "".join(cell["source"])
+            new = show.fill_numbers(old, found)
+            if new != old:
+                cell["source"], changed = new.splitlines(keepends=True), True
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n" if changed else text
+
+
+def publish(known: Registry | None = None, day: str | None = None) -> list[Path]:
+    """Judge every claim again and write all that follows from it; return the files that changed.
+
+    Parameters
+    ----------
+    known : Registry, optional
+        The project's own by default.
+    day : str, optional
+        The date of new lines in ``registrations.csv``; today by default.
+
+    Raises
+    ------
+    FileNotFoundError
+        Outside a checkout, where there is nothing to publish into.
+    """
+    root = paths.checkout()
+    if root is None:
+        raise FileNotFoundError(
+            "Results are published from a checkout of the project only. Clone it, and run there."
+        )
+    known = registry.load() if known is None else known
+    found = records(known)
+    _enter(root, known, found, day or datetime.date.today().isoformat())
+    changed = [
+        root / "results" / "claims" / f"{lesson}.json"
+        for lesson, mine in by_lesson(found.values()).items()
+        if ledger.write(root / "results" / "claims", lesson, mine)
+    ]
+    for path, text in _wanted(root, known).items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            files.write(path, text)
+            changed.append(path)
+    return changed
+
+
+def _enter(root: Path, known: Registry, found: dict[str, Record], day: str) -> None:
+    """Add a line to ``registrations.csv`` for each stored experiment that is new or has other arrays.
+
+    What an earlier registration said stands in ``results/registered.json``, from which the changed fields are read.
+    """
+    path, kept = root / "results" / "registrations.csv", root / "results" / "registered.json"
+    before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    for id, entry in store.index().items():
+        if id not in known.experiments or known.experiments[id].lesson == MINE:
+            continue
+        if entry.registration != known.registration(id):
+            continue
+        now = {"registered": known.document(id), "wording": known.wording(id)}
+        changes = "; ".join(registry.changed(before[id], now)) if id in before else "new"
+        mine = [found[claim.id] for claim in known.claims_on(id)]
+        draw = ledger.Draw(
+            day, id, entry.registration, changes, entry.arrays, ledger.verdicts(mine)
+        )
+        ledger.register(path, draw)
+        before[id] = now
+    text = json.dumps(before, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    if not kept.is_file() or kept.read_text(encoding="utf-8") != text:
+        files.write(kept, text)
+
+
+def differences(known: Registry | None = None) -> list[str]:
+    """Compute every verdict, table and number again; return what differs from what is published, a line each."""
+    root = paths.checkout()
+    known = registry.load() if known is None else known
+    if root is None:
+        return ["there is no checkout to compare with"]
+    found = records(known)
+    published = ledger.load(root / "results" / "claims")
+    lines = [f"claim {id}: not in results/claims" for id in found if id not in published]
+    lines += [
+        f"claim {id}: in results/claims, not registered" for id in published if id not in found
+    ]
+    lines += [
+        f"claim {id}: {published[id].verdict} is published, {one.verdict} follows from the store"
+        if published[id].verdict != one.verdict
+        else f"claim {id}: the numbers differ from what follows from the store"
+        for id, one in found.items()
+        if id in published and published[id].to_json() != one.to_json()
+    ]
+    for path, text in _wanted(root, known).items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            lines.append(
+                f"{path.relative_to(root)} is not what the results say: run `make experiments`"
+            )
+    drawn = {
+        (d.experiment, d.hash, d.arrays)
+        for d in ledger.drawn(root / "results" / "registrations.csv")
+    }
+    for id, entry in store.index().items():
+        if (id, entry.registration, entry.arrays) not in drawn:
+            lines.append(f"experiment {id}: its draw is not in results/registrations.csv")
+    return lines
+
+
+def failed_controls(found: Iterable[Record]) -> list[ControlResult]:
+    """Return the controls that failed."""
+    return [control for one in found for control in one.controls if not control.passed]
