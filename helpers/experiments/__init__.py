@@ -14,7 +14,7 @@ from helpers.experiments import store
 __all__ = ["list", "load"]
 
 
-def list() -> pd.DataFrame:  # noqa: A001  # reads as experiments.list()
+def list() -> pd.DataFrame:  # reads as experiments.list()
     """Return what is registered and what the store holds: id, lesson, n, minutes that it took, state.
 
     Returns
