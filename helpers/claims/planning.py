@@ -8,7 +8,8 @@ import numpy as np
 import scipy.stats
 
 from helpers._base import checks
-from helpers.claims.entries import Region
+from helpers.claims.entries import Claim, Region, Setting
+from helpers.claims.registry import Registry
 from helpers.claims.verdict import OUTCOMES, WITHOUT_DIFFERENCE, Target, classify, target
 from helpers.stats import LEVEL
 
@@ -63,13 +64,13 @@ def chances(
     -------
     dict of str to dict of str to float
         By truth, by outcome (``str`` of each of `OUTCOMES` that can occur). For a proportion by its binomial sum over
-        Wilson's intervals, truths cut to [0, 1]; else for normal replicates and Student's t.
+        Wilson's intervals, at truths in [0, 1]; else for normal replicates and Student's t.
 
     Examples
     --------
     >>> found = chances(Region(at_least=0.95), "proportion", 300, reference=0.5)
-    >>> sorted(found) == sorted(["-d", "0", "d/2", "d", "1.5 d", "2 d"])
-    True
+    >>> round(found["halfway to 1"]["supported"], 2)
+    0.27
     """
     aim = target(region, statistic, reference, smallest)
     n = checks.integer("n", n, low=2)
@@ -95,8 +96,13 @@ def share_chance(
 
 
 def _share_chances(aim, n, level):
-    cut = {name: min(1.0, max(0.0, aim.outward(value))) for name, value in truths(aim).items()}
-    return {name: _binomial(aim, n, truth, level) for name, truth in cut.items()}
+    """Return the chances at the truths within [0, 1], and halfway from the edge to the end where 1.5 d lies beyond."""
+    found = {name: aim.outward(value) for name, value in truths(aim).items()}
+    if "1.5 d" in found and not 0 <= found["1.5 d"] <= 1:
+        end = 1 if aim.sign > 0 else 0
+        found[f"halfway to {end}"] = (aim.outward(aim.low) + end) / 2
+    inside = {name: truth for name, truth in found.items() if 0 <= truth <= 1}
+    return {name: _binomial(aim, n, truth, level) for name, truth in inside.items()}
 
 
 def _binomial(aim, n, truth, level):
@@ -132,3 +138,59 @@ def wilson(counts, n: int, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+
+
+def half_width(quantity: Setting, n: int, level: float = LEVEL) -> float | None:
+    """Return the planned half-width in units of d, at a truth on the region's edge; None without a pilot's spread.
+
+    At most 1/2, and 1/3 where that is affordable: only then can an absent effect be called absent.
+    """
+    aim = target(quantity.region, quantity.statistic, quantity.reference, quantity.smallest)
+    if quantity.statistic == "proportion":
+        low, high = wilson(np.array([aim.outward(aim.low) * n]), n, level)
+        return float(high[0] - low[0]) / 2 / aim.distance
+    if quantity.pilot_sd is None:
+        return None
+    t = scipy.stats.t.ppf((1 + level) / 2, n - 1)
+    return float(t * quantity.pilot_sd / math.sqrt(n) / aim.distance)
+
+
+def plan(claim: Claim, registry: Registry) -> list[str]:
+    """Return, line by line, what can come out of a claim in each setting, before any data."""
+    lines = [f"{claim.id} ({claim.kind}): {claim.statement}"]
+    if claim.kind != "estimate":
+        return [*lines, "    no chances: what decides is not the size of an interval"]
+    for setting in (*claim.main, *claim.elsewhere):
+        for quantity in claim.quantities(setting):
+            if quantity.experiment:
+                n = registry.experiments[quantity.experiment].n
+                part = f", {quantity.name}" if claim.parts else ""
+                lines += [f"  {setting.name or 'main'}{part}", *_planned(quantity, n)]
+    return lines
+
+
+def _planned(quantity, n):
+    half = half_width(quantity, n)
+    if half is None:
+        return [f"    n = {n}: give pilot_sd, the standard deviation of one replicate in a pilot"]
+    found = chances(
+        quantity.region,
+        quantity.statistic,
+        n,
+        quantity.pilot_sd,
+        quantity.reference,
+        quantity.smallest,
+    )
+    warning = "" if half <= 0.5 else ": MORE than d/2, n is too small"
+    lines = [f"    {quantity.region}; n = {n}, half-width {half:.2f} d{warning}"]
+    for truth, outcomes in found.items():
+        shown = sorted(outcomes.items(), key=lambda pair: -pair[1])
+        texts = [f"{word} {chance:.2f}" for word, chance in shown if chance >= 0.005]
+        lines.append(f"    truth {truth:>14}: " + ", ".join(texts))
+    return lines
+
+
+def report(registry: Registry) -> str:
+    """Return `plan` of every claim that stands, as one text."""
+    standing = [claim for claim in registry.claims.values() if not claim.withdrawn]
+    return "\n".join(line for claim in standing for line in plan(claim, registry))
