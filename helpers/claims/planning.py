@@ -70,7 +70,7 @@ def chances(
     --------
     >>> found = chances(Region(at_least=0.95), "proportion", 300, reference=0.5)
     >>> round(found["halfway to 1"]["supported"], 2)
-    0.27
+    0.24
     """
     aim = target(region, statistic, reference, smallest)
     n = checks.integer("n", n, low=2)
