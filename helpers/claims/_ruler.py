@@ -21,6 +21,15 @@ LINE = 16  # pixels from one line of text to the next
 SPAN = 25  # axis at most so many times the distance from no effect to the region
 BLUE, ORANGE = "#56B4E9", "#D55E00"
 BAR = 8  # pixels
+STRIP, BLOCK = (
+    20,
+    30,
+)  # pixels of a row: its text, which no line crosses, and the part that is shaded
+ENDS = {  # of what a quantity can be
+    "proportion": (0.0, 1.0),
+    "difference of proportions": (-1.0, 1.0),
+    "rank correlation": (-1.0, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,8 @@ def axis(rows: Sequence[Row]) -> Axis:
         most = SPAN * unit
         low = max(min(low, min(ends) - 0.15 * unit), low - most)
         high = min(max(high, max(ends) + 0.15 * unit), high + most)
+    least, most = ENDS.get(rows[0].measured.statistic, (-math.inf, math.inf))
+    low, high = max(low, least), min(high, most)
     pad = 0.04 * (high - low)
     return Axis(low - pad, high + pad, log)
 
@@ -155,13 +166,13 @@ def svg(rows: Sequence[Row], alt: str) -> str:
         What it shows, for those who do not see it.
     """
     scale, several = axis(rows), len(rows) > 1
-    step = 50 if several else 48
-    top = LINE + 6
+    top, step = LINE + 2, STRIP + BLOCK
     bottom = top + step * len(rows)
     parts = [_top_label(rows, scale)]
     for index, row in enumerate(rows):
-        parts += _row(row, scale, top + step * index, step, several)
-    parts += _verticals(rows, scale, top, bottom)
+        y = top + step * index
+        parts += _row(row, scale, y + STRIP)
+        parts.append(_row_label(row, scale, y + STRIP - 6, several))
     parts.append(_line(0, 100, bottom, "currentColor", 1, opacity=0.5))
     stacked = lines(_bottom_labels(rows, scale))
     for level, line in enumerate(stacked):
@@ -210,36 +221,39 @@ def _top_label(rows, scale):
     return _text(Label((low + high) / 2, text), LINE - 3, opacity=0.8)
 
 
-def _row(row, scale, y, step, several):
-    """Return region, bar and number of one row, whose upper end is at y."""
+def _row(row, scale, y):
+    """Return region, bar and uprights of one row, whose shaded part begins at y."""
     measured, found = row.measured, row.measured.interval
-    low, high = _region(measured, scale)
-    outer = measured.region.outer
-    parts = []
-    if outer:
-        a, b = scale.at(outer[0]), scale.at(outer[1])
-        parts.append(_band(a, b, y, step, 0.14))
-    parts.append(_band(low, high, y, step, 0.32))
-    middle = y + step - 16
-    if several:
-        text = f"{MARK[measured.word]} {row.name}: {result(measured)}"
-        parts.append(_text(Label(0, text), y + 17))
-    if found is None:
-        return parts
-    fade = ' opacity="0.5"' if measured.word == verdict.NOT_TESTABLE else ""
-    parts.append(f"<g{fade}>{_bar(found, scale, middle)}</g>")
-    if not several:
-        text = number(found.estimate if measured.statistic else found.high, measured.statistic)
-        centre = found.estimate if measured.statistic else found.high
-        arrow = "" if scale.holds(centre) else " →" if scale.at(centre) > 50 else "← "
-        text = arrow + text if arrow.startswith("←") else text + arrow
-        parts.append(_text(Label(scale.at(centre), text, strong=True), middle - 12))
+    outer, none = measured.region.outer, none_of(measured)
+    parts = [_band(scale.at(outer[0]), scale.at(outer[1]), y, 0.14)] if outer else []
+    parts.append(_band(*_region(measured, scale), y, 0.32))
+    parts += [_upright(scale.at(edge), y, ' stroke-dasharray="2 3"') for edge in _edges(measured)]
+    if none is not None:
+        parts.append(_upright(scale.at(none), y - 3, ' stroke-width="2"'))
+    if found is not None:
+        fade = ' opacity="0.5"' if measured.word == verdict.NOT_TESTABLE else ""
+        parts.append(f"<g{fade}>{_bar(found, scale, y + BLOCK / 2)}</g>")
     return parts
 
 
-def _band(low, high, y, step, opacity):
+def _row_label(row, scale, y, several):
+    """Return the estimate above its point; where there are several rows, mark, name and result at the left."""
+    measured, found = row.measured, row.measured.interval
+    if several:
+        return _text(Label(0, f"{MARK[measured.word]} {row.name}: {result(measured)}"), y)
+    if found is None:
+        return ""
+    centre = found.estimate if measured.statistic else found.high
+    text = number(centre, measured.statistic)
+    text = text if measured.statistic else f"largest: {text}"
+    if not scale.holds(centre):
+        text = f"{text} →" if scale.at(centre) > 50 else f"← {text}"
+    return _text(Label(scale.at(centre), text, strong=True), y)
+
+
+def _band(low, high, y, opacity):
     return (
-        f'<rect x="{low:.2f}%" y="{y:g}" width="{max(0.0, high - low):.2f}%" height="{step}" '
+        f'<rect x="{low:.2f}%" y="{y:g}" width="{max(0.0, high - low):.2f}%" height="{BLOCK}" '
         f'fill="{BLUE}" fill-opacity="{opacity:g}"/>'
     )
 
@@ -247,14 +261,15 @@ def _band(low, high, y, step, opacity):
 def _bar(found, scale, y):
     """Return the interval as a bar, an arrow head where it leaves the axis, and the estimate as a point."""
     a, b = scale.at(found.low), scale.at(found.high)
-    parts = [
-        f'<line x1="{a:.2f}%" x2="{b:.2f}%" y1="{y:g}" y2="{y:g}" stroke="{ORANGE}" '
-        f'stroke-width="{BAR}" stroke-linecap="round"/>'
-    ]
-    if math.isfinite(found.low) and not scale.holds(found.low) and a == 0:
-        parts.append(_arrow(0, y, -1))
-    if not scale.holds(found.high) and b == 100:
-        parts.append(_arrow(100, y, 1))
+    left, right = not scale.holds(found.low) and a == 0, not scale.holds(found.high) and b == 100
+    parts = [_arrow(0, y, -1)] if left else []
+    parts += [_arrow(100, y, 1)] if right else []
+    if b > 0 and a < 100:
+        ends = max(a, 1.5) if left else a, min(b, 98.5) if right else b
+        parts.append(
+            f'<line x1="{ends[0]:.2f}%" x2="{ends[1]:.2f}%" y1="{y:g}" y2="{y:g}" '
+            f'stroke="{ORANGE}" stroke-width="{BAR}" stroke-linecap="round"/>'
+        )
     if scale.holds(found.estimate) and found.method != "every draw":
         parts.append(
             f'<circle cx="{scale.at(found.estimate):.2f}%" cy="{y:g}" r="6.5" fill="{ORANGE}" '
@@ -272,23 +287,9 @@ def _arrow(at, y, way):
     )
 
 
-def _verticals(rows, scale, top, bottom):
-    """Return a dotted line at each edge, row by row, and a full one at no effect."""
-    step = (bottom - top) / len(rows)
-    parts = []
-    for index, row in enumerate(rows):
-        for edge in _edges(row.measured):
-            y = top + step * index
-            parts.append(_upright(scale.at(edge), y, y + step, ' stroke-dasharray="2 3"'))
-    none = none_of(rows[0].measured)
-    if none is not None:
-        parts.append(_upright(scale.at(none), top - 4, bottom + 5, ' stroke-width="2"'))
-    return parts
-
-
-def _upright(at, top, bottom, style):
+def _upright(at, y, style):
     return (
-        f'<line x1="{at:.2f}%" x2="{at:.2f}%" y1="{top:g}" y2="{bottom:g}" '
+        f'<line x1="{at:.2f}%" x2="{at:.2f}%" y1="{y:g}" y2="{y + BLOCK + 1:g}" '
         f'stroke="currentColor"{style}/>'
     )
 

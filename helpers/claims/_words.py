@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 
 from helpers.claims import ledger, verdict
@@ -162,7 +163,10 @@ PRINT_ORDER = ("weaker than stated", "contradicted", "open", "not testable here"
 
 def who(record: Record) -> str:
     """Return whose sentence it is."""
-    return "Our question" if record.role == "ours" else WHO.get(record.source, record.source)
+    if record.role == "ours":
+        return "Our question"
+    key = re.fullmatch(r"([a-z-]+)(\d{4}[a-z]?)", record.source)  # "huang2019", of a paper
+    return f"{key[1].title()} {key[2]}" if key else WHO.get(record.source, record.source)
 
 
 def standing(record: Record) -> str:

@@ -71,7 +71,7 @@ def short(value: float) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g}".replace("-0", "0")
     if abs(value) >= 1e6 or abs(value) < 1e-4:
-        return f"{value:.2e}"
+        return f"{value:.3g}"
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

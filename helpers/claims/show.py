@@ -170,7 +170,9 @@ def _sentence(text):
 
 def _small(record):
     """Return the last line: the gates' questions and answers, and n."""
-    gates = dict.fromkeys(f"{gate.question} {gate.answer}" for gate in record.gates)
+    said = record.word == verdict.NOT_TESTABLE  # a gate that failed is named as the reason
+    shown = (gate for gate in record.gates if gate.passed or not said)
+    gates = dict.fromkeys(f"{gate.question} {gate.answer}" for gate in shown)
     n = f"n = {record.n:,}" if record.n else "no data"
     return " · ".join([*gates, n])
 
