@@ -240,7 +240,10 @@ def _row_label(row, scale, y, several):
     """Return the estimate above its point; where there are several rows, mark, name and result at the left."""
     measured, found = row.measured, row.measured.interval
     if several:
-        return _text(Label(0, f"{MARK[measured.word]} {row.name}: {result(measured)}"), y)
+        value = result(measured)
+        room = int(NARROW / LETTER) - len(value) - 4
+        name = row.name if len(row.name) <= room else row.name[: room - 1].rstrip() + "…"
+        return _text(Label(0, f"{MARK[measured.word]} {name}: {value}"), y)
     if found is None:
         return ""
     centre = found.estimate if measured.statistic else found.high

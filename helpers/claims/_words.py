@@ -7,7 +7,6 @@ import re
 from collections import Counter
 
 from helpers.claims import ledger, verdict
-from helpers.claims.entries import Region
 from helpers.claims.ledger import Measured, Record, SettingResult
 from helpers.claims.measure import short
 
@@ -82,15 +81,17 @@ def result(measured: Measured) -> str:
     return f"{number(found.estimate, statistic)} [{low}, {high}]{unit}"
 
 
-def asked(region: Region | None, statistic: str = "") -> str:
-    """Return a region in words, for example ``at least 0.2``."""
+def asked(measured: Measured) -> str:
+    """Return a region in words, for example ``at least 0.2``, or ``above 0`` where it begins at no effect."""
+    region, statistic = measured.region, measured.statistic
     if region is None:
         return "one instance is found"
     unit = " points" if statistic == "difference of proportions" else ""
     low, high = number(region.at_least, statistic), number(region.at_most, statistic)
     if region.at_least is not None and region.at_most is not None:
         return f"{low.removesuffix(' %')} to {high}{unit}"
-    return f"at least {low}{unit}" if region.at_most is None else f"at most {high}{unit}"
+    above, below = ("above", "below") if measured.shape == "direction" else ("at least", "at most")
+    return f"{above} {low}{unit}" if region.at_most is None else f"{below} {high}{unit}"
 
 
 def spoken(record: Record) -> str:

@@ -147,7 +147,7 @@ def _rows(record):
 def _results(record):
     return [
         f"{row.name + ': ' if row.name else ''}{_words.result(row.measured)}; "
-        f"true if {_words.asked(row.measured.region, row.measured.statistic)}{_none(row.measured)}"
+        f"true if {_words.asked(row.measured)}{_none(row.measured)}"
         for row in _rows(record)
     ]
 
@@ -198,7 +198,7 @@ def _line(record, draws):
     rows = _rows(record)
     quote = f' ({_words.who(record)}: "{record.words}")' if record.words else ""
     name = [f"{row.name}: " if row.name else "" for row in rows]
-    asked = [_words.asked(row.measured.region, row.measured.statistic) for row in rows]
+    asked = [_words.asked(row.measured) for row in rows]
     results = [_words.result(row.measured) for row in rows]
     beside = _words.beside(record)
     most = max((draws(one) for one in record.experiments), default=0) if draws else 0
