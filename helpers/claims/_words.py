@@ -1,0 +1,175 @@
+"""Numbers, regions and verdicts in plain words; what cards, tables and alternatives share."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+
+from helpers.claims import ledger, verdict
+from helpers.claims.ledger import Measured, Record, SettingResult
+from helpers.claims.measure import short
+
+MARK = {
+    "supported": "✓",
+    "weaker than stated": "≈",
+    "contradicted": "✗",
+    "open": "?",
+    "not testable here": "–",
+}
+WHO = {
+    "overfitting-blog": "Blog post",
+    "keras-post": "Keras post",
+    "generalization-thread": "Q&A thread",
+    "huang-summary": "Summary of Huang et al.",
+    "xor-thread": "XOR thread",
+}
+WHAT = {  # of the axis
+    "mean": "mean",
+    "mean difference": "mean difference by pair",
+    "ratio": "ratio by pair, log scale",
+    "proportion": "share of the replicates",
+    "difference of proportions": "difference of shares, in percentage points",
+    "rank correlation": "rank correlation within a data set",
+    "": "every draw",
+}
+WHY = {
+    "supported": "the whole interval lies where the sentence is true",
+    "contradicted (reversed)": "it is the other way round",
+    "contradicted (as good as none)": "less than half of what was asked for, in either direction",
+    "contradicted (outside)": "the whole interval lies beyond what the sentence allows",
+    "weaker than stated": "there is an effect, but a smaller one than stated",
+    "weaker than stated (perhaps nothing)": "less than stated, and perhaps nothing at all",
+    "weaker than stated (near miss)": "close to what is stated, but not it",
+    "open (size)": "there is an effect; whether it is large enough, these runs do not tell",
+    "open (direction)": "these runs do not even tell the direction",
+    "open (reading)": "equally good readings of the sentence come out differently",
+    "open (none found)": "no instance was found, which does not prove that there is none",
+    "open (bound)": "what was measured is a bound only, and it does not reach so far",
+    "contradicted (counterexample)": "a draw lies outside, and one is enough",
+    "not testable here (no data)": "the data are not here",
+}
+WHY_WITHIN = {  # where the region contains no effect
+    "supported": "whatever difference there is, it is within the margin",
+    "open (size)": "there is a difference; whether it is within the margin, these runs do not tell",
+    "open (direction)": "these runs do not tell whether a difference is within the margin",
+}
+WHY_OTHER_KIND = {"existence": "an instance was found", "exact": "it holds in every draw"}
+
+
+def number(value: float | None, statistic: str = "") -> str:
+    """Return a number as its axis shows it: shares in percent, differences of shares in percentage points."""
+    if value is None or not math.isfinite(value):
+        return "–" if value is None else f"{value:g}"
+    if statistic == "proportion":
+        return f"{short(100 * value)} %"
+    return short(100 * value) if statistic == "difference of proportions" else short(value)
+
+
+def result(measured: Measured) -> str:
+    """Return estimate and interval, for example ``0.52 [0.38, 0.66]``."""
+    found, statistic = measured.interval, measured.statistic
+    if found is None:
+        return "no data" if measured.detail == ledger.NO_DATA else "too few left"
+    low, high = number(found.low, statistic), number(found.high, statistic)
+    if measured.region is None:
+        return f"found in {round(found.estimate * found.n):,} of {found.n:,}"
+    if not statistic:
+        return low if low == high else f"{low} to {high}"
+    unit = " points" if statistic == "difference of proportions" else ""
+    low = low.removesuffix(" %")
+    return f"{number(found.estimate, statistic)} [{low}, {high}]{unit}"
+
+
+def asked(measured: Measured) -> str:
+    """Return a region in words, for example ``at least 0.2``, or ``above 0`` where it begins at no effect."""
+    region, statistic = measured.region, measured.statistic
+    if region is None:
+        return "one instance is found"
+    unit = " points" if statistic == "difference of proportions" else ""
+    low, high = number(region.at_least, statistic), number(region.at_most, statistic)
+    if region.at_least is not None and region.at_most is not None:
+        return f"{low.removesuffix(' %')} to {high}{unit}"
+    above, below = ("above", "below") if measured.shape == "direction" else ("at least", "at most")
+    return f"{above} {low}{unit}" if region.at_most is None else f"{below} {high}{unit}"
+
+
+def spoken(record: Record) -> str:
+    """Return the verdict's word; of a paper's result that we contradict, that it is at this scale."""
+    if record.word == verdict.CONTRADICTED and record.role == "literature":
+        return "contradicted at this scale"
+    return record.word
+
+
+def why(record: Record) -> str:
+    """Return why the verdict is so, half a sentence."""
+    part = record.deciding
+    if record.detail == "reading":
+        each = "; ".join(f"{one.name}: {one.word}" for one in record.main)
+        return f"{WHY['open (reading)']} ({each})"
+    if record.word == verdict.NOT_TESTABLE:
+        if part.detail == ledger.NO_DATA:
+            nearest = f"; the nearest that was tested: {record.nearest}" if record.nearest else ""
+            return WHY["not testable here (no data)"] + nearest
+        failed = [gate for gate in part.gates if not gate.passed]
+        return "; ".join(f"{gate.question} {gate.answer.rstrip('.')}" for gate in failed)
+    key = f"{part.word} ({part.detail})" if part.detail else part.word
+    text = WHY[key]
+    if part.shape in verdict.WITHOUT_DIFFERENCE:
+        text = WHY_WITHIN.get(key, text)
+    if record.kind in WHY_OTHER_KIND and part.word == verdict.SUPPORTED:
+        text = WHY_OTHER_KIND[record.kind]
+    names = [one.name for one in record.parts if one.word == record.word and one.name]
+    some = f"{', '.join(names)}: " if 0 < len(names) < len(record.parts) else ""
+    return some + text
+
+
+def beside(record: Record) -> list[str]:
+    """Return what stands beside the verdict: notes, controls that failed, elsewhere, all replicates, withdrawal."""
+    part, found = record.deciding, []
+    if ledger.note(part):
+        found.append(ledger.note(part))
+    tells_little = part.detail in ("perhaps nothing", "direction")
+    if part.could_show_none is False and tells_little:
+        found.append("this n could not have shown that there is none")
+    if part.over_all and part.interval:
+        over = Measured(**{**vars(part), "interval": part.over_all})
+        found.append(f"over all replicates {result(over)}, n = {part.over_all.n:,}")
+    if record.elsewhere:
+        found.append(elsewhere(record.elsewhere))
+    failed = [one for one in record.controls if not one.passed]
+    found += [f"its control ({one.kind}) failed: {one.answer}" for one in failed]
+    if record.withdrawn:
+        found.append(f"withdrawn: {record.withdrawn}")
+    return found
+
+
+def elsewhere(settings: tuple[SettingResult, ...]) -> str:
+    """Return how many other settings came out how.
+
+    Examples
+    --------
+    >>> one = SettingResult("a", "w/a", "supported", "", ())
+    >>> elsewhere((one, one, SettingResult("b", "w/b", "open", "size", ())))
+    'elsewhere: holds in 2 of 3, open in 1'
+    """
+    counts = Counter(one.word for one in settings)
+    texts = [f"holds in {counts['supported']} of {len(settings)}"]
+    texts += [f"{word} in {counts[word]}" for word in PRINT_ORDER if counts[word]]
+    return "elsewhere: " + ", ".join(texts)
+
+
+PRINT_ORDER = ("weaker than stated", "contradicted", "open", "not testable here")
+
+
+def who(record: Record) -> str:
+    """Return whose sentence it is."""
+    if record.role == "ours":
+        return "Our question"
+    key = re.fullmatch(r"([a-z-]+)(\d{4}[a-z]?)", record.source)  # "huang2019", of a paper
+    return f"{key[1].title()} {key[2]}" if key else WHO.get(record.source, record.source)
+
+
+def standing(record: Record) -> str:
+    """Return whether a claim is new or a replication, by what was known when it was written."""
+    return "new" if record.known.strip().lower() == "nothing" else "replication"

@@ -1,0 +1,373 @@
+"""What a reader sees of a claim: the ruler card, a line of the table, the headline, a number in a text."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import scipy.stats
+
+from helpers.claims import _ruler, _words, verdict
+from helpers.claims.ledger import Measured, Record
+from helpers.stats import LEVEL
+
+__all__ = [
+    "Card",
+    "by_verdict",
+    "card",
+    "examples",
+    "fill_numbers",
+    "headline",
+    "number",
+    "stale_numbers",
+    "table",
+]
+
+STYLE = (
+    "border:1px solid rgba(128,128,128,.45);border-radius:6px;padding:10px 16px;margin:12px 0;"
+    "max-width:680px;line-height:1.4;overflow-wrap:anywhere"
+)
+FIELDS = ("estimate", "low", "high", "n", "share")
+MARKED = re.compile(
+    r"(?P<number>\?|(?<![\d.,])[-−+]?\d[\d,.]*(?:e[-+]?\d+)?(?: ?%)?)"
+    r"<!-- (?P<claim>\S+/\S+) (?P<field>\S[^>]*?) (?P<format>[^\s>]+) -->"
+)
+
+
+# ------------------------------------------------------------------------------------------- cards
+
+
+@dataclass(frozen=True)
+class Card:
+    """The ruler of one record, as HTML, Markdown and plain text.
+
+    Parameters
+    ----------
+    record : Record
+        What is shown.
+    link : str
+        Where the experiment stands; empty for no link.
+    """
+
+    record: Record
+    link: str = ""
+
+    def _repr_html_(self):
+        one = self.record
+        quote = f": <q>{html.escape(one.words)}</q>" if one.words else ""
+        link = ""
+        if self.link:
+            link = f' · <a href="{html.escape(self.link)}">the experiment</a>'
+        more = "".join(f"<div>{html.escape(_sentence(text))}</div>" for text in _words.beside(one))
+        return (
+            f'<div class="claim" style="{STYLE}">'
+            f'<div style="opacity:.8">{html.escape(_words.who(one))}{quote}</div>'
+            f'<div style="margin:2px 0 8px"><b>{html.escape(one.statement)}</b></div>'
+            f"{_ruler.rulers(_rows(one), alternative(one))}{_without_ruler(one)}"
+            f'<div style="margin-top:4px"><b>{_words.MARK[one.word]} {_words.spoken(one)}</b>: '
+            f"{html.escape(_words.why(one))}.</div>{more}"
+            f'<div style="opacity:.8;font-size:92%">{html.escape(_small(one))}{link}</div></div>'
+        )
+
+    def _repr_markdown_(self):
+        one = self.record
+        quote = f': "{one.words}"' if one.words else ""
+        lines = [
+            f"> {_words.who(one)}{quote}",
+            f"> **{one.statement}**",
+            *(f"> {text}" for text in _results(one)),
+            f"> **{_words.MARK[one.word]} {_words.spoken(one)}**: {_words.why(one)}.",
+            *(f"> {_sentence(text)}" for text in _words.beside(one)),
+            f"> {_small(one)}",
+        ]
+        return "  \n".join(lines)
+
+    def __str__(self):
+        one = self.record
+        quote = f': "{one.words}"' if one.words else ""
+        lines = [
+            f"{_words.who(one)}{quote}",
+            one.statement,
+            *_results(one),
+            f"{_words.MARK[one.word]} {_words.spoken(one)}: {_words.why(one)}.",
+            *(_sentence(text) for text in _words.beside(one)),
+            _small(one),
+        ]
+        return "\n".join(lines)
+
+
+def card(record: Record, link: str = "") -> Card:
+    """Return the card of a record; Jupyter shows it as HTML, GitHub as Markdown, a terminal as text."""
+    return Card(record, link)
+
+
+def alternative(record: Record) -> str:
+    """Return the text alternative of a ruler: everything that it shows."""
+    rows = ". ".join(_results(record))
+    return f"{record.statement} {_words.spoken(record)}: {_words.why(record)}. {rows}."
+
+
+def by_verdict(record: Record, texts: Mapping[str, str]) -> str:
+    """Return the text for a record's verdict: for titles and alternatives that state a finding.
+
+    Parameters
+    ----------
+    record : Record
+        Whose verdict chooses.
+    texts : dict of str to str
+        By word of `verdict.WORDS`, or ``"word (detail)"``, which goes first; ``"otherwise"`` for all others.
+
+    Raises
+    ------
+    ValueError
+        Where no text fits, so that a finding is never stated by default.
+    """
+    for key in (str(record.verdict), record.word, "otherwise"):
+        if key in texts:
+            return texts[key]
+    raise ValueError(
+        f"Argument `texts` has none for {record.verdict!s} ({record.id}). Received: "
+        f'{", ".join(texts)}. Add it, or "otherwise".'
+    )
+
+
+def _rows(record):
+    """Return a ruler's rows: each main setting and part, named where there are several."""
+    several = len(record.main) > 1
+    return [
+        _ruler.Row(", ".join(x for x in (one.name if several else "", part.name) if x), part)
+        for one in record.main
+        for part in one.parts
+    ]
+
+
+def _results(record):
+    return [
+        f"{row.name + ': ' if row.name else ''}{_words.result(row.measured)}; "
+        f"true if {_words.asked(row.measured)}{_none(row.measured)}"
+        for row in _rows(record)
+    ]
+
+
+def _none(measured):
+    none = _ruler.none_of(measured)
+    return "" if none is None else f"; no effect is {_words.number(none, measured.statistic)}"
+
+
+def _without_ruler(record):
+    """Return the result in words where there is no region to draw."""
+    rows = [row for row in _rows(record) if row.measured.region is None]
+    texts = (f"{row.name + ': ' if row.name else ''}{_words.result(row.measured)}" for row in rows)
+    return "".join(f"<div>{html.escape(text)}</div>" for text in texts)
+
+
+def _sentence(text):
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def _small(record):
+    """Return the last line: the gates' questions and answers, and n."""
+    said = record.word == verdict.NOT_TESTABLE  # a gate that failed is named as the reason
+    shown = (gate for gate in record.gates if gate.passed or not said)
+    gates = dict.fromkeys(f"{gate.question} {gate.answer}" for gate in shown)
+    n = f"n = {record.n:,}" if record.n else "no data"
+    return " · ".join([*gates, n])
+
+
+# ------------------------------------------------------------------------------------------- table
+
+
+def table(records: Iterable[Record], draws: Callable[[str], int] | None = None) -> str:
+    """Return the Markdown table of claims.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        In the order shown.
+    draws : function or None
+        Takes an experiment's id, returns how many draws are on record (`ledger.draws`); shown where above one.
+    """
+    head = "| sentence | true if | result | n | verdict | role |\n| --- | --- | --- | --- | --- | --- |"
+    return "\n".join([head, *(_line(record, draws) for record in records)])
+
+
+def _line(record, draws):
+    rows = _rows(record)
+    quote = f' ({_words.who(record)}: "{record.words}")' if record.words else ""
+    name = [f"{row.name}: " if row.name else "" for row in rows]
+    asked = [_words.asked(row.measured) for row in rows]
+    results = [_words.result(row.measured) for row in rows]
+    beside = _words.beside(record)
+    most = max((draws(one) for one in record.experiments), default=0) if draws else 0
+    beside += [f"draw number {most}"] if most > 1 else []
+    shown = f"**{_words.spoken(record)}**" + (f" ({record.detail})" if record.detail else "")
+    role = "ours, " if record.role == "ours" else "literature, " if record.role != "source" else ""
+    cells = [
+        f'<a id="{record.id}"></a>{record.statement}{quote}',
+        "<br>".join(f"{a}{b}" for a, b in zip(name, asked)),
+        "<br>".join(f"{a}{b}" for a, b in zip(name, results)),
+        f"{record.n:,}",
+        "; ".join([shown, *beside]),
+        role + _words.standing(record),
+    ]
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def headline(records: Iterable[Record]) -> str:
+    """Return the count of verdicts: of the sources' claims only, withdrawn ones included.
+
+    It says how many distinct experiments stand behind them, and how many may be wrong by chance: at most so many that
+    more would be seen in less than one of twenty such tables.
+    """
+    found = [record for record in records if record.role == "source"]
+    if not found:
+        return "No claim of the sources has been tested yet."
+    counts = Counter(record.word for record in found)
+    words = ", ".join(f"{counts[word]} {word}" for word in verdict.WORDS if counts[word])
+    experiments = {name for record in found for name in record.experiments}
+    withdrawn = sum(bool(record.withdrawn) for record in found)
+    decided = sum(counts[word] for word in verdict.WORDS[:3])
+    text = f"Of {_many(len(found), 'claim')} of the sources: {words}"
+    text += f" ({withdrawn} of them withdrawn)." if withdrawn else "."
+    text += f" Behind them stand {_many(len(experiments), 'distinct experiment')}."
+    if decided:
+        text += f" Intervals are at 99 %: of {_many(decided, 'decided verdict')} "
+        text += f"{_by_chance(decided)} may be wrong by chance."
+    return text
+
+
+def _many(count, noun):
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _by_chance(count):
+    most = max(1, int(scipy.stats.binom.ppf(0.95, count, 1 - LEVEL)))
+    return {1: "one", 2: "one or two"}.get(most, f"up to {most}")
+
+
+# ------------------------------------------------------------------------------- numbers in a text
+
+
+def number(record: Record, field: str, style: str) -> str:
+    """Return a number of a record as it stands in a text.
+
+    Parameters
+    ----------
+    record : Record
+        Whose number.
+    field : str
+        estimate, low, high, n or share (of single replicates that would have said yes), of what decided; before it
+        the name of a part, of a setting, or of both, for example ``"ridge estimate"``.
+    style : str
+        A format of Python, for example ``".0f"``; ``".0%"`` gives percent, with a space.
+
+    Raises
+    ------
+    ValueError
+        Where the record has no such part, setting or number.
+
+    Examples
+    --------
+    >>> number(examples()[0], "estimate", ".2f"), number(examples()[0], "share", ".0%")
+    ('0.52', '71 %')
+    """
+    *name, last = field.split()
+    measured = _named(record, " ".join(name))
+    found = measured.interval
+    if last not in FIELDS or (found is None and last != "share"):
+        raise ValueError(
+            f"Argument `field` must end in one of {', '.join(FIELDS)} of {record.id}. "
+            f"Received: {field!r}; result: {_words.result(measured)}."
+        )
+    value = measured.one_run if last == "share" else getattr(found, last)
+    if value is None:
+        raise ValueError(f"Argument `field`: {record.id} has no {last}. Received: {field!r}.")
+    return format(value, style).replace("%", " %")
+
+
+def _named(record: Record, name: str) -> Measured:
+    if not name:
+        return record.deciding
+    known = {}
+    for setting in (*record.main, *record.elsewhere):
+        known.setdefault(setting.name, setting.deciding)
+        for part in setting.parts:
+            known.setdefault(" ".join(x for x in (setting.name, part.name) if x), part)
+            if setting is record.main[0]:
+                known.setdefault(part.name, part)
+    if name not in known:
+        names = ", ".join(one for one in known if one) or "none"
+        raise ValueError(
+            f"Argument `field`: {record.id} has no part or setting {name!r}. There are: {names}."
+        )
+    return known[name]
+
+
+def fill_numbers(text: str, records: Mapping[str, Record]) -> str:
+    """Return a text with every number before ``<!-- claim-id field format -->`` as the records have it.
+
+    Parameters
+    ----------
+    text : str
+        Markdown. A number that is not known yet is written ``?``.
+    records : dict of str to Record
+        By claim id, for example from `ledger.load`.
+
+    Raises
+    ------
+    ValueError
+        Where a mark names a claim or number that is not there.
+
+    Examples
+    --------
+    >>> fill_numbers("by ?<!-- post/x estimate .1f -->", {"post/x": examples()[0]})
+    'by 0.5<!-- post/x estimate .1f -->'
+    """
+    return MARKED.sub(lambda found: _filled(found, records), text)
+
+
+def _filled(found, records):
+    name, field, style = found["claim"], found["field"], found["format"]
+    if name not in records:
+        raise ValueError(
+            f"No claim {name!r} is recorded, which a number in the text names. Mend the id."
+        )
+    mark = found[0][len(found["number"]) :]
+    return number(records[name], field, style) + mark
+
+
+def stale_numbers(text: str, records: Mapping[str, Record]) -> list[str]:
+    """Return a sentence for each marked number that differs from the records, names nothing, or lacks its number."""
+    stale = []
+    for found in MARKED.finditer(text):
+        try:
+            right = _filled(found, records)
+        except ValueError as error:
+            stale.append(f"{found[0]}: {error}")
+            continue
+        if right != found[0]:
+            stale.append(f"{found[0]}: the records say {right.split('<!--')[0]}")
+    read = {found.end() for found in MARKED.finditer(text)}
+    for mark in re.finditer(r"<!-- \S+/\S+ [^>]*\b(?:estimate|low|high|n|share) \S+ -->", text):
+        if mark.end() not in read:
+            stale.append(f"{mark[0]}: no number stands before it; write ? there")
+    return stale
+
+
+# ---------------------------------------------------------------------------------------- examples
+
+
+def examples() -> tuple[Record, ...]:
+    """Return five made-up records, one for each verdict: for the glossary, lesson 00 and the worksheets.
+
+    Examples
+    --------
+    >>> [str(record.verdict) for record in examples()][:2]
+    ['supported', 'weaker than stated']
+    """
+    from helpers.claims import _examples
+
+    return _examples.five()
