@@ -1,24 +1,66 @@
-"""Text files that are never half written, and the generated part of one that people write too."""
+"""Files that are never half written, folders that can be written to, and the generated part of a page."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 
-def write(path, text):
-    """Write text aside and rename, so that ``path`` holds the old content or the new; line ends stay as they are."""
+def write(path: str | os.PathLike, content: str | bytes) -> None:
+    """Write text or bytes aside and rename, so that ``path`` holds the old content or the new, never a part.
+
+    Parameters
+    ----------
+    path : path
+        The file; its folder is made where it is missing.
+    content : str or bytes
+        Text is written as UTF-8, its line ends as they are.
+    """
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
     try:
-        aside.write_text(text, encoding="utf-8", newline="")
+        aside.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
 
 
-def renewed(path, begin, end, body):
-    """Return a file's text as it is, and with ``body`` between its two markers.
+def require_writable(folder: str | os.PathLike, remedy: str) -> Path:
+    """Make a folder where it is missing and try to write into it: before the work, not after it.
+
+    Parameters
+    ----------
+    folder : path
+        Where results will go.
+    remedy : str
+        What to do if that is impossible, a full sentence.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    PermissionError
+        If it cannot be made or written to, with the system's reason and the remedy.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as trial:
+            trial.write(b"x")
+    except OSError as error:
+        raise PermissionError(f"Cannot write to {folder} ({error.strerror}). {remedy}") from error
+    return folder
+
+
+def renewed(
+    path: str | os.PathLike, begin: str, end: str, body: str
+) -> tuple[str, str]:
+    """Return a file's text as it is, and with ``body`` between its two markers, in the file's own line ends.
 
     Raises
     ------
@@ -28,8 +70,12 @@ def renewed(path, begin, end, body):
     with open(path, encoding="utf-8", newline="") as file:
         text = file.read()
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        name = Path(path).name
         raise ValueError(
-            f"{Path(path).name} must hold one line {begin} and, after it, one line {end}. Add them."
+            f"{name} must hold one line {begin} and, after it, one line {end}. Add them."
         )
     head, tail = text[: text.index(begin)], text[text.index(end) :]
-    return text, f"{head}{begin}\n\n{body}\n{tail}"
+    middle = f"{begin}\n\n{body}\n".replace("\r\n", "\n")
+    if "\r\n" in head + tail:  # a checkout on Windows, or an archive made there
+        middle = middle.replace("\n", "\r\n")
+    return text, head + middle + tail
