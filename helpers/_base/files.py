@@ -57,9 +57,7 @@ def require_writable(folder: str | os.PathLike, remedy: str) -> Path:
     return folder
 
 
-def renewed(
-    path: str | os.PathLike, begin: str, end: str, body: str
-) -> tuple[str, str]:
+def renewed(path: str | os.PathLike, begin: str, end: str, body: str) -> tuple[str, str]:
     """Return a file's text as it is, and with ``body`` between its two markers, in the file's own line ends.
 
     Raises
