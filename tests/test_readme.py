@@ -10,7 +10,9 @@ from helpers._first_edition import claims
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TARGETS = set(
+    re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+)
 BIB = (ROOT / "references.bib").read_text(encoding="utf-8")
 
 
@@ -23,7 +25,9 @@ def test_each_command_exists(target):
 
 def test_every_target_has_a_line_of_help():
     described = set(
-        re.findall(r"^([a-z]+):[^#\n]*## \S", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        re.findall(
+            r"^([a-z]+):[^#\n]*## \S", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+        )
     )
     assert described == TARGETS
 

@@ -47,6 +47,7 @@ def clean(given: dict[str, str], work: Path) -> dict[str, str]:
     return kept | {
         paths.DOWNLOADS: given.get(paths.DOWNLOADS, str(paths.downloads())),
         "KERAS_HOME": str(work / "keras"),
+        "TF_CPP_MIN_LOG_LEVEL": "3",  # or what TensorFlow logs at import stands in a lesson's output
         "MATPLOTLIBRC": str(work / "matplotlibrc"),
         "IPYTHONDIR": str(work / "ipython"),
         "JUPYTER_CONFIG_DIR": str(work / "jupyter"),

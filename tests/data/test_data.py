@@ -598,7 +598,11 @@ def test_loads_from_any_folder_without_tensorflow(tmp_path):
     code = "import sys; from helpers import data; data.mnist1d(); data.mnist_small(); print('keras' in sys.modules)"
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
     assert done.stdout.strip() == "False"
 
@@ -947,6 +951,6 @@ def test_damaged_files_are_named(damage, miniature, tmp_path):
 
 
 def test_a_file_is_no_folder(tmp_path):
-    (tmp_path / "f").write_text("")
+    (tmp_path / "f").touch()
     with pytest.raises(ValueError, match="`folder` must be a folder"):
         data.mnist(folder=tmp_path / "f")

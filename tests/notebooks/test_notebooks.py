@@ -123,7 +123,7 @@ def test_it_runs_from_end_to_end_in_the_quick_profile(path, tmp_path):
     results = {file: file.read_bytes() for file in (ROOT / "results").rglob("*.*")}
     tool = ROOT / "tools" / "run_notebooks.py"
     command = [sys.executable, tool, "--profile", "quick", "--out", tmp_path, path.stem]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=600)
     assert result.returncode == 0, result.stdout + result.stderr
     assert path.read_bytes() == before
     assert {file: file.read_bytes() for file in (ROOT / "results").rglob("*.*")} == results

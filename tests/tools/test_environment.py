@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = pathlib.Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DIRECT = [
     Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
 ]
@@ -24,7 +24,7 @@ LOCKED_PLATFORM = {"sys_platform": "linux", "platform_machine": "x86_64"}
 
 def locked():
     """Return the requirements of the lock, hashes cut off."""
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     return [
         Requirement(line.rstrip(" \\"))
         for line in lines
@@ -34,7 +34,7 @@ def locked():
 
 def environment():
     """Return the requirements of environment.yml, conda's and pip's, as {name: Requirement} plus the Python range."""
-    entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     pip = next(entry["pip"] for entry in entries if isinstance(entry, dict))
     conda = [
         re.sub(r"(?<![<>=])=(?!=)", "==", entry) for entry in entries if isinstance(entry, str)
@@ -59,7 +59,8 @@ def test_the_lock_has_one_version_and_hashes_of_each_package_and_no_other_platfo
     assert len(names) == len(set(names))
     assert "tensorflow-cpu" in names and "tensorflow" not in names
     blocks = re.split(
-        r"\n(?=\S)", (ROOT / "requirements.txt").read_text().split("make lock\n")[1].strip()
+        r"\n(?=\S)",
+        (ROOT / "requirements.txt").read_text(encoding="utf-8").split("make lock\n")[1].strip(),
     )
     assert len(blocks) == len(names)
     for block in blocks:
@@ -72,7 +73,7 @@ def test_the_versions_that_built_the_data_are_in_range_and_the_locked_ones():
         entry.name: entry.specifier
         for entry in map(Requirement, PROJECT["optional-dependencies"]["data"])
     }
-    lines = (ROOT / "requirements-data.txt").read_text().splitlines()
+    lines = (ROOT / "requirements-data.txt").read_text(encoding="utf-8").splitlines()
     listed = [Requirement(line) for line in lines if line and not line.startswith(("#", " "))]
     assert {entry.name for entry in listed} >= set(ranges)
     for entry in listed:
@@ -130,7 +131,7 @@ def test_the_setup_says_what_is_wrong_and_leaves_folders_alone(tmp_path, python,
         (folder / "thesis.tex").touch()
     before = sorted(tmp_path.rglob("*"))
     command = ["sh", "tools/make_env.sh", folder, python]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60)
     assert result.returncode == 1
     assert message in result.stderr
     assert sorted(tmp_path.rglob("*")) == before
