@@ -51,7 +51,7 @@ wheel: env ## build the wheel and use it from another folder (WHEEL_ARGS=--insta
 
 bench: env ## time `fit_many` against plain Keras and JAX in 20 minutes; writes results/bench/ and benchmarks/README.md
 	@sh tools/add_jax.sh "$(PY)"
-	@"$(PY)" benchmarks/bench.py $(BENCH_ARGS)
+	@$(CLEAN) benchmarks/bench.py $(BENCH_ARGS)
 
 lab: env ## open the notebooks in JupyterLab
 	@PYTHONPATH="$(CURDIR)" "$(PY)" -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks $(LAB_ARGS)

@@ -67,7 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
         run(*into, *([] if given.install else ["--no-deps"]), wheel)
         base = {"base": str(work / "env"), "platbase": str(work / "env")}
         site = Path(sysconfig.get_path("purelib", "venv", base))
-        if not given.install:  # a line of a .pth file: the .pth files there, of the checkout, do not count
+        if (
+            not given.install
+        ):  # a line of a .pth file: the .pth files there, of the checkout, do not count
             (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
         before, elsewhere = contents(site / "helpers"), work / "elsewhere"
         elsewhere.mkdir()

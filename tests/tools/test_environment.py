@@ -1,6 +1,7 @@
 """environment.yml, the ranges in pyproject.toml, the lock and what is installed name the same versions."""
 
 import importlib.metadata
+import os
 import pathlib
 import platform
 import re
@@ -135,3 +136,39 @@ def test_the_setup_says_what_is_wrong_and_leaves_folders_alone(tmp_path, python,
     assert result.returncode == 1
     assert message in result.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="make_env.sh needs a POSIX shell")
+@pytest.mark.parametrize("given", ["~/my pythons/python", "HOME/my pythons/python"])
+def test_a_python_may_have_spaces_in_its_path_and_stand_in_the_home_folder(tmp_path, given):
+    home = tmp_path / "a home"
+    python = home / "my pythons" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho called >>"$0.log"\nexit 1\n', encoding="utf-8")
+    python.chmod(0o755)
+    command = ["sh", "tools/make_env.sh", tmp_path / "env", given.replace("HOME", str(home))]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=60
+    )
+    assert result.returncode == 1
+    assert f"PYTHON={python} does not run or has another version" in result.stderr
+    assert set(python.with_name("python.log").read_text(encoding="utf-8").split()) == {"called"}
+
+
+def test_files_that_are_compared_or_run_have_the_same_line_ends_in_every_checkout():
+    names = ["tools/make_env.sh", "Makefile", ".ci/run", "pyproject.toml", "helpers/stats.py"]
+    names += ["notebooks/01_overfitting.ipynb", "README.md", "a.csv", "data/mnist1d.npz", "a.png"]
+    command = ["git", "check-attr", "eol", "text", "--", *names]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60)
+    if result.returncode:
+        pytest.skip("this is no git checkout")
+    found = {
+        tuple(line.split(": ")[:2]): line.split(": ")[2] for line in result.stdout.splitlines()
+    }
+    for name in names:
+        binary = name.endswith((".npz", ".png"))
+        assert found[name, "text"] == (
+            "unset" if binary else "auto" if ".ipynb" not in name else "set"
+        )
+        assert binary or found[name, "eol"] == "lf"
