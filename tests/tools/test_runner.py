@@ -9,6 +9,7 @@ import sys
 import time
 
 import nbformat
+import psutil
 import pytest
 
 from tools import notebooks
@@ -168,6 +169,25 @@ def test_an_interrupted_run_says_what_is_finished_and_breaks_nothing(tmp_path):
     assert printed(paths[0]) == "full 0\n"
     assert paths[1].read_bytes() == before
     assert sorted((tmp_path / "notebooks").iterdir()) == paths
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_the_kernel_of_a_killed_run_ends_too(tmp_path):
+    text = "import os, pathlib, time\npathlib.Path('../pid').write_text(str(os.getpid()))\ntime.sleep(60)"
+    add_notebook(tmp_path, "01_sleeps", text)
+    with subprocess.Popen(
+        command(tmp_path), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not (pid := tmp_path / "pid").exists() or not pid.read_text(encoding="utf-8"):
+            assert time.monotonic() < deadline and process.poll() is None, "it never started"
+            time.sleep(0.05)
+        process.kill()
+    kernel = int(pid.read_text(encoding="utf-8"))
+    deadline = time.monotonic() + 30
+    while psutil.pid_exists(kernel) and psutil.Process(kernel).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the kernel lives on"
+        time.sleep(0.1)
 
 
 def test_a_full_disk_is_a_failure_of_that_notebook_alone(tmp_path, monkeypatch, capsys):
