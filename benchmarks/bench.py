@@ -228,6 +228,12 @@ def main(arguments=None):
         )
     partial = bool(options.only or options.contenders or options.quick) and not options.update
     folder = options.out or ROOT / ("build" if partial else "results") / "bench"
+    remedy = "Make it yours, or write elsewhere with --out DIR."
+    for place in {folder, *(() if partial or options.out else (HERE,))}:
+        try:
+            files.require_writable(place, remedy)
+        except PermissionError as error:
+            raise SystemExit(str(error)) from None
     record = measure(
         names, options.contenders, 1 if options.quick else options.repeats, options.quick
     )

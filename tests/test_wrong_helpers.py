@@ -9,6 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 GUARD = """\
 import helpers
+
 assert hasattr(helpers, "PROJECT"), f"Wrong {helpers!r}: start with `make lab`, or move it away."
 """
 

@@ -603,6 +603,7 @@ def test_loads_from_any_folder_without_tensorflow(tmp_path):
         capture_output=True,
         encoding="utf-8",
         check=True,
+        timeout=120,
     )
     assert done.stdout.strip() == "False"
 

@@ -237,6 +237,12 @@ def test_an_update_needs_to_know_which_part():
     assert result.returncode == 2 and "goes with --only" in result.stderr
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is a thing of Linux")
+def test_a_folder_that_cannot_be_written_to_is_noticed_before_twenty_minutes():
+    with pytest.raises(SystemExit, match=r"Cannot write to /proc/here.*--out DIR"):
+        bench.main(["--out", "/proc/here"])
+
+
 @pytest.mark.slow
 def test_a_quick_run_goes_end_to_end_and_leaves_the_page_alone(tmp_path):
     page = PAGE.read_bytes()

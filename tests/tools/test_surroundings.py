@@ -140,7 +140,7 @@ checkout, command = sys.argv[1], sys.argv[2:]
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:  # loopback is there, but down
     fcntl.ioctl(s, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
 for options in (["--bind", checkout], ["-o", "remount,ro,bind"]):
-    subprocess.run(["mount", *options, checkout], check=True)
+    subprocess.run(["mount", *options, checkout], check=True, timeout=30)
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 os.chdir("/")
 os.execv(command[0], command)
