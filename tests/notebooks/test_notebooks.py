@@ -6,9 +6,7 @@ import subprocess
 import sys
 
 import nbformat
-import numpy as np
 import pytest
-from scipy.io import savemat
 
 from tools import notebooks
 
@@ -87,7 +85,7 @@ def test_no_output_names_a_path_of_the_machine(path):
     assert not re.findall(r"(?<![\w.])/(?:work|home|root|tmp|Users)(?:/\S*|\b)", text)
 
 
-@each_notebook
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_code_cells_are_short(path):
     long = {cell.id: len(cell.source.splitlines()) for cell in read(path)[1]}
     assert not {cell: lines for cell, lines in long.items() if lines > 25}
@@ -135,31 +133,3 @@ def test_it_runs_from_end_to_end_in_the_quick_profile(path, tmp_path):
     assert path.read_bytes() == before
     assert {file: file.read_bytes() for file in (ROOT / "results").rglob("*.*")} == results
     assert not [out for out in outputs(tmp_path / path.name) if out.get("name") == "stderr"]
-
-
-@pytest.mark.slow
-def test_the_svhn_study_runs_on_a_small_file_of_that_format(tmp_path, monkeypatch):
-    generator = np.random.default_rng(1)
-    for part, per_digit in (("train", 40), ("test", 20)):
-        y = np.tile([1, 7, 10], per_digit)
-        x = generator.integers(0, 256, (32, 32, 3, len(y)), dtype=np.uint8)
-        x[:, :, 0] = np.where(y == 1, 250, 5)  # easy to tell apart
-        savemat(tmp_path / f"{part}_32x32.mat", {"X": x, "y": y[:, None].astype(np.uint8)})
-    path = next(path for path in PATHS if path.stem.startswith("04"))
-    cells = [cell for cell in read(path)[1] if {"parameters", "svhn"} & set(tags(cell))]
-    values, shown = {}, []
-    monkeypatch.setenv("GENERALIZE_OUT", str(tmp_path))
-    monkeypatch.setattr("helpers._first_edition.notebook.say", shown.append)
-    for cell in cells:
-        exec(cell.source, values)
-        if "parameters" in tags(cell):
-            values |= {
-                "PROFILE": "quick",
-                "SEED": 1000,
-                "SVHN": str(tmp_path),
-                "SVHN_CHECKSUM": False,
-            }
-    rows = shown[-1].splitlines()
-    found = [row.split(" | ")[0] for row in rows[2:]]
-    assert found == ["| 0 %, flipped", "| 25 %, flipped", "| 50 %, flipped", "| 50 %, true"]
-    assert len({row.count("|") for row in rows}) == 1
