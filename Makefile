@@ -2,19 +2,24 @@
 #   VENV=DIR          where the packages go (default: .venv in the checkout)
 #   PYTHON=COMMAND    the Python to build it with (default: a 3.13, 3.12 or 3.11 found on the PATH)
 #   PROFILE, SEED, NOTEBOOKS="01 02", OUT=DIR    what `make notebooks` executes and where it writes
-#   SEEDS="1 2"       the master seeds of `make stability` (default: 1 to 10)
 SHELL := /bin/sh
 VENV ?= .venv
 PYTHON ?=
 PROFILE ?= full
 SEED ?= 0
-SEEDS ?=
 NOTEBOOKS ?=
 OUT ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+WHEEL_ARGS ?=
+HYPOTHESIS_PROFILE ?=
 LAB_ARGS ?=
+# A leading ~ is the home folder, as everywhere else; spaces are part of a path.
+override VENV := $(patsubst ~/%,$(HOME)/%,$(VENV))
+override OUT := $(patsubst ~/%,$(HOME)/%,$(OUT))
 PY := $(VENV)/bin/python
+# Without the settings that somebody may have for Keras, Matplotlib, Jupyter, pytest, XLA or Python.
+CLEAN := "$(PY)" -E -m tools.surroundings
 
 # The environment's own kernel before any the user has installed, and nothing of the user's IPython start-up.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -22,7 +27,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env notebooks stability controls test verify bench lab lint lock clean
+.PHONY: help env notebooks test verify wheel bench lab lint lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,30 +35,31 @@ help: ## this list
 env: ## only the set-up: packages into .venv, or VENV=DIR
 	@sh tools/make_env.sh "$(VENV)" "$(PYTHON)"
 
-notebooks: env ## execute every notebook in full, in place (PROFILE=quick: the tour of five minutes, written to build/)
-	@exec "$(PY)" tools/run_notebooks.py --parent "$$PPID" --profile "$(PROFILE)" --seed "$(SEED)" --out "$(OUT)" $(NOTEBOOKS)
-
-stability: env ## measure every claim again under ten other master seeds (80 to 115 minutes); writes results/stability/ and README's table
-	@exec "$(PY)" tools/stability.py --parent "$$PPID" $(SEEDS)
-
-controls: env ## run experiments with a known outcome (three minutes); writes results/controls.json
-	@"$(PY)" tools/controls.py
+notebooks: env ## execute every lesson, in place (PROFILE=quick: with few networks, written to build/)
+	@"$(PY)" -E -m tools.notebooks --profile "$(PROFILE)" --seed "$(SEED)" --out "$(OUT)" $(NOTEBOOKS)
 
 test: env ## the whole test suite
-	@"$(PY)" -m pytest -n auto --maxprocesses 4 --dist worksteal $(TEST_ARGS)
+	@$(CLEAN) PYTHONWARNDEFAULTENCODING=1 HYPOTHESIS_PROFILE="$(HYPOTHESIS_PROFILE)" \
+	  -m pytest -n auto --maxprocesses 4 --dist worksteal $(TEST_ARGS)
 
-verify: env ## execute the committed notebooks again and compare their marked outputs (nbval)
-	@sh tools/verify.sh "$(PY)"
+verify: env ## execute the committed lessons again and compare their marked outputs, then the stored results
+	@"$(PY)" -E -m tools.verify $(NOTEBOOKS)
+	@"$(PY)" -E -m tools.check
 
-bench: env ## time `fit_many` against plain Keras and JAX in 20 minutes; writes results/bench/ and the README's table
+wheel: env ## build the wheel and use it from another folder (WHEEL_ARGS=--install: with its dependencies)
+	@"$(PY)" -E -m tools.wheel $(WHEEL_ARGS)
+
+bench: env ## time `fit_many` against plain Keras and JAX in 20 minutes; writes results/bench/ and benchmarks/README.md
 	@sh tools/add_jax.sh "$(PY)"
-	@"$(PY)" benchmarks/bench.py $(BENCH_ARGS)
+	@$(CLEAN) benchmarks/bench.py $(BENCH_ARGS)
 
 lab: env ## open the notebooks in JupyterLab
-	@"$(PY)" -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks $(LAB_ARGS)
+	@PYTHONPATH="$(CURDIR)" "$(PY)" -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks $(LAB_ARGS)
 
-lint: env ## check code and notebooks with ruff
+lint: env ## check code and notebooks: ruff, its formatter, types
 	@"$(PY)" -m ruff check .
+	@"$(PY)" -m ruff format --check .
+	@if grep -q '^\[tool\.mypy\]' pyproject.toml; then "$(PY)" -m mypy; fi
 
 lock: ## pin every package again, with hashes (needs uv; UPGRADE=--upgrade takes the newest)
 	@uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
@@ -63,6 +69,6 @@ lock: ## pin every package again, with hashes (needs uv; UPGRADE=--upgrade takes
 	  s/ ; python_full_version < '3.14'( and |( \\\\)$$)/ ; \2/; s/ ;  \\\\$$/ \\\\/" requirements.txt
 
 clean: ## remove what the commands wrote (build/ and caches); the environment stays
-	@rm -rf build .pytest_cache .ruff_cache
+	@rm -rf build .pytest_cache .ruff_cache .mypy_cache
 	@find helpers tests tools notebooks data benchmarks \( -name __pycache__ -o -name .ipynb_checkpoints \) \
 	  -prune -exec rm -rf {} + 2>/dev/null || true

@@ -2,9 +2,9 @@
 
     python benchmarks/bench.py [--only NAME ...] [--contenders NAME ...] [--repeats 3] [--quick] [--out DIR] [--update]
 
-A complete run writes ``results/bench/`` and the README's table; one with any option but ``--repeats`` writes
-``build/bench/`` or the given folder, and never the README. ``--only NAME --update`` replaces single parts of the
-committed record, on the same machine with the same versions, and says so in the README.
+A complete run writes ``results/bench/`` and the table of ``benchmarks/README.md``; one with any option but
+``--repeats`` writes ``build/bench/`` or the given folder, and never that page. ``--only NAME --update`` replaces single
+parts of the committed record, on the same machine with the same versions, and says so on the page.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def versions():
 def machine():
     """Return what the benchmark runs on (dict)."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         cpu = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         cpu = platform.processor() or platform.machine()
@@ -69,7 +69,7 @@ def commit():
     def git(*arguments):
         command = ["git", "--no-optional-locks", *arguments]
         return subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=True
+            command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True
         ).stdout.strip()
 
     try:
@@ -82,7 +82,7 @@ def commit():
 def call(script, *arguments):
     """Run a script of this folder in a process of its own and return what its last line of JSON says."""
     command = [sys.executable, "-W", "ignore", HERE / script, *map(str, arguments), "--json"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     if result.returncode:
         raise SystemExit(
             f"{script} {' '.join(map(str, arguments))} failed:\n{result.stderr[-3000:]}"
@@ -208,7 +208,7 @@ def main(arguments=None):
         "--quick", action="store_true", help="three networks, two epochs, one repeat"
     )
     parser.add_argument(
-        "--out", type=Path, help="folder for JSON and figure; leaves the README alone"
+        "--out", type=Path, help="folder for JSON and figure; leaves benchmarks/README.md alone"
     )
     parser.add_argument(
         "--update", action="store_true", help="put what --only measures into the committed record"
@@ -228,6 +228,12 @@ def main(arguments=None):
         )
     partial = bool(options.only or options.contenders or options.quick) and not options.update
     folder = options.out or ROOT / ("build" if partial else "results") / "bench"
+    remedy = "Make it yours, or write elsewhere with --out DIR."
+    for place in {folder, *(() if partial or options.out else (HERE,))}:
+        try:
+            files.require_writable(place, remedy)
+        except PermissionError as error:
+            raise SystemExit(str(error)) from None
     record = measure(
         names, options.contenders, 1 if options.quick else options.repeats, options.quick
     )
@@ -236,7 +242,7 @@ def main(arguments=None):
     write(record, folder)
     say("\n" + report.section(record))
     if not partial and options.out is None:
-        report.update_readme(ROOT / "README.md", record)
+        report.update_page(ROOT / "benchmarks" / "README.md", record)
     return 0
 
 

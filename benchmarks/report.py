@@ -1,4 +1,4 @@
-"""The record of a benchmark as tables and as the README's section; computes medians, ratios and what was reached.
+"""The record of a benchmark as tables and as a section of `benchmarks/README.md`; computes medians and ratios.
 
 A record is what `bench.py` writes as JSON: every repeat of every contender, and what it ran on.
 """
@@ -227,26 +227,29 @@ def alt(found):
 
 
 def section(record):
-    """Return all that stands between the README's markers: table, limit, figure, machine and versions."""
-    body = rows(record)
-    parts = [markdown(HEAD, body, HEAD[2:5]) if body else ""]
+    """Return all that stands between the page's markers: table, limit, figure, machine and versions."""
+    shown = [
+        name for name in HEAD if name != "target"
+    ]  # targets are ours; readers get what was measured
+    body = [[cell for name, cell in zip(HEAD, row) if name in shown] for row in rows(record)]
+    parts = [markdown(shown, body, HEAD[2:5]) if body else ""]
     if not record["versions"].get("jax"):
         parts.append(HOW_JAX + "\n")
     parts.append(machine(record))
     parts.append(limit(record))
     if record.get("growth"):
-        parts.append(f"![{alt(record['growth'])}](results/bench/{growth.FIGURE})\n")
+        parts.append(f"![{alt(record['growth'])}](../results/bench/{growth.FIGURE})\n")
     return "\n".join(part for part in parts if part)
 
 
-def renewed(readme, record):
-    """Return the README's text as it is and as it ought to be."""
-    return files.renewed(readme, BEGIN, END, section(record))
+def renewed(page, record):
+    """Return the page's text as it is and as it ought to be."""
+    return files.renewed(page, BEGIN, END, section(record))
 
 
-def update_readme(readme, record):
-    """Write the section into the README, aside and renamed; return whether it changed."""
-    old, new = renewed(readme, record)
+def update_page(page, record):
+    """Write the section into the page, aside and renamed; return whether it changed."""
+    old, new = renewed(page, record)
     if old != new:
-        files.write(readme, new)
+        files.write(page, new)
     return old != new

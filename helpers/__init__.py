@@ -6,6 +6,8 @@ TensorFlow is imported by the first name that needs it: data, intervals and clai
 
 from importlib import import_module
 
+PROJECT = "why-neural-networks-generalize"  # tells this package from others that are called helpers
+
 _HOME = {
     "Dataset": "helpers.data",
     "Runs": "helpers.engine",

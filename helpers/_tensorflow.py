@@ -11,9 +11,14 @@ half the speed on two cores).
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import warnings
+
+from helpers._base import paths
+
+KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
 
 
 @contextlib.contextmanager
@@ -51,7 +56,25 @@ def _import():
     return tf, keras, xla
 
 
+def _forget_keras_json(keras):
+    """Undo what a user's ``keras.json`` has set: results must not depend on it. Calls of ``keras.config`` still count.
+
+    Keras reads that file when it is imported, which a notebook may have done before us; a value that is not the
+    file's was set by a call and stays.
+    """
+    try:
+        content = (paths.keras_home() / "keras.json").read_text(encoding="utf-8")
+        given = json.loads(content)
+    except (OSError, ValueError):  # none, or none that Keras could read
+        return
+    for name, default in KERAS_DEFAULTS.items():
+        value = getattr(keras.config, name)()
+        if value != default and value == given.get(name):
+            getattr(keras.config, f"set_{name}")(default)
+
+
 tf, keras, XLA = _import()
+_forget_keras_json(keras)
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(

@@ -63,7 +63,11 @@ setTimeout(function () {{
 
 
 def style():
-    """Set the one style of all figures: seaborn's white grid, our palette, opaque background, readable sizes."""
+    """Set the one style of all figures: seaborn's white grid, our palette, opaque background, readable sizes.
+
+    It starts from Matplotlib's defaults, so that nobody's ``matplotlibrc`` changes a figure.
+    """
+    mpl.rcdefaults()
     sns.set_theme(style="whitegrid", context="notebook", palette=PALETTE)
     mpl.rcParams.update(
         {
@@ -88,6 +92,9 @@ def style():
 def show(figure, caption, alt):
     """Display a figure as a picture with alt text, its caption below, and close it.
 
+    The picture is HTML, where JupyterLab and nbconvert keep the alt text (they ignore it in an output's metadata), and
+    PNG for what cannot show HTML, such as a PDF made by LaTeX.
+
     Parameters
     ----------
     figure : matplotlib.figure.Figure
@@ -98,8 +105,11 @@ def show(figure, caption, alt):
         The finding in words, for those who cannot see the picture; at least 20 characters.
     """
     _described(caption, alt)
-    picture = {"image/png": _png(figure, 256, bbox_inches="tight"), "text/plain": alt}
+    png = _png(figure, 256, bbox_inches="tight")
     plt.close(figure)
+    source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    tag = f'<img alt="{html.escape(alt)}" src="{source}" style="max-width:100%">'
+    picture = {"text/html": tag, "image/png": png, "text/plain": alt}
     display(picture, metadata={"image/png": {"alt": alt}}, raw=True)
     display(Markdown(f"*{caption}*"))
 

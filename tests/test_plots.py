@@ -1,11 +1,15 @@
 """Figures draw what they were given, and never reach a reader without words."""
 
 import base64
+import html.parser
 import itertools
 import json
 import re
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
+import nbconvert
+import nbformat
 import numpy as np
 import pytest
 
@@ -27,10 +31,45 @@ def test_show_displays_a_picture_with_alt_text_and_a_caption(ax, monkeypatch):
     alt = "A line that rises from left to right."
     plots.show(ax.figure, "A caption of reasonable length.", alt)
     (picture, options), (caption, _) = shown
-    assert picture[0]["image/png"].startswith(b"\x89PNG")
+    png = picture[0]["image/png"]
+    assert png.startswith(b"\x89PNG")
+    assert base64.b64encode(png).decode() in picture[0]["text/html"]
     assert options["metadata"] == {"image/png": {"alt": alt}}
     assert "reasonable" in caption[0].data
     assert not plt.fignum_exists(ax.figure.number)
+
+
+@pytest.mark.parametrize("template", ["lab", "classic", "basic"])
+def test_the_alt_text_is_in_the_html_that_readers_get(template, monkeypatch):
+    alt = 'The line "rises" where x < 0 & stays.'
+    shown = []
+    monkeypatch.setattr(plots, "display", lambda data, **options: shown.append((data, options)))
+    plots.show(plt.figure(figsize=(2, 1)), "A caption of reasonable length.", alt)
+    data, options = shown[0]
+    png = base64.b64encode(data["image/png"]).decode()
+    output = nbformat.v4.new_output(
+        "display_data", data={**data, "image/png": png}, metadata=options["metadata"]
+    )
+    cell = nbformat.v4.new_code_cell("show()", outputs=[output])
+    page, _ = nbconvert.HTMLExporter(template_name=template).from_notebook_node(
+        nbformat.v4.new_notebook(cells=[cell])
+    )
+    found = []
+    reader = html.parser.HTMLParser()
+    reader.handle_startendtag = reader.handle_starttag = lambda tag, attributes: (
+        found.append(dict(attributes).get("alt")) if tag == "img" else None
+    )
+    reader.feed(page)
+    assert found == [alt]
+
+
+def test_a_matplotlibrc_changes_no_figure(monkeypatch):
+    plots.style()
+    standard = dict(mpl.rcParams)
+    monkeypatch.setitem(mpl.rcParams, "savefig.dpi", 17)
+    monkeypatch.setitem(mpl.rcParams, "lines.linewidth", 9)
+    plots.style()
+    assert dict(mpl.rcParams) == standard
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ The same values are drawn every time, so that a failing property is a bug and no
 """
 
 import math
+import os
 import re
 from pathlib import Path
 
@@ -18,7 +19,11 @@ from hypothesis.extra.numpy import array_shapes
 settings.register_profile(
     "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("same")
+# New examples every time, and more of them: what a nightly run is for (HYPOTHESIS_PROFILE=random).
+settings.register_profile(
+    "random", max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "same")
 hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parents[1] / "build" / "hypothesis")
 INF, NAN, MOST = math.inf, math.nan, 2**31 - 1
 

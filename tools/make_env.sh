@@ -6,6 +6,7 @@ set -eu
 
 dir=$1
 wanted=${2:-}
+case $wanted in "~/"*) wanted=$HOME/${wanted#"~/"} ;; esac # one command or path, spaces and all
 here=$(pwd)
 needs="Python 3.11, 3.12 or 3.13 (TensorFlow 2.21 has no wheel for other versions)"
 
@@ -28,7 +29,8 @@ fi
 if [ -f "$dir/.incomplete" ] || ! runs "$dir/bin/python" || ! "$dir/bin/python" -m pip --version >/dev/null 2>&1; then
     # A command on the PATH may be a shim that fails when run: only one that runs counts.
     chosen= bare=
-    for python in ${wanted:-python3.13 python3.12 python3.11 python3 python}; do
+    if [ -n "$wanted" ]; then set -- "$wanted"; else set -- python3.13 python3.12 python3.11 python3 python; fi
+    for python in "$@"; do
         runs "$python" || continue
         if "$python" -c 'import venv, ensurepip' >/dev/null 2>&1; then
             chosen=$python

@@ -12,6 +12,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 VARIABLE = "GENERALIZE_CACHE"
+DOWNLOADS = "GENERALIZE_DOWNLOADS"
 
 
 def checkout() -> Path | None:
@@ -48,3 +49,20 @@ def build() -> Path:
     """Return the folder for everything that is not committed: ``build/`` in a checkout, else the user's cache."""
     root = checkout()
     return root / "build" if root else cache()
+
+
+def keras_home() -> Path:
+    """Return Keras's folder as Keras itself finds it, without the seconds that importing it takes."""
+    if "KERAS_HOME" in os.environ:
+        return Path(os.environ["KERAS_HOME"]).expanduser()
+    home = os.path.expanduser("~")
+    return Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras"
+
+
+def downloads() -> Path:
+    """Return the folder above ``datasets/`` with downloaded files: Keras's own, unless a variable names another.
+
+    Commands that shut out the settings in Keras's folder name it with ``GENERALIZE_DOWNLOADS``.
+    """
+    given = os.environ.get(DOWNLOADS)
+    return Path(given).expanduser() if given else keras_home()

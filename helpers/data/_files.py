@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
-import os
+import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +44,14 @@ def shipped(file):
             f"The data file {path} is missing. In a checkout, restore it with `git checkout -- data` "
             f"or rebuild it with `python data/build.py`; where the package was installed, install it again."
         )
-    with np.load(path, allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"The data file {path} is damaged ({error}). In a checkout, restore it with `git checkout -- data`; "
+            f"where the package was installed, install it again."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -150,14 +158,6 @@ SVHN = tuple(
 )
 
 
-def keras_home():
-    """Return Keras's cache folder as Keras itself finds it, without the seconds that importing it takes."""
-    if "KERAS_HOME" in os.environ:
-        return Path(os.environ["KERAS_HOME"])
-    home = os.path.expanduser("~")
-    return Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras"
-
-
 def load(sources, folder, download, checksum):
     """Return the four arrays of a data set that does not ship with the repository.
 
@@ -203,7 +203,9 @@ def load(sources, folder, download, checksum):
 
 def _locate(source, folder, download, checksum):
     """Return the path of a file, fetched first if asked to."""
-    folder = keras_home() / source.subfolder if folder is None else checks.folder("folder", folder)
+    folder = (
+        paths.downloads() / source.subfolder if folder is None else checks.folder("folder", folder)
+    )
     path = folder / source.file
     if path.is_file():
         return path
@@ -212,8 +214,8 @@ def _locate(source, folder, download, checksum):
             f"There is no file {source.file} in the folder {folder}. Get it from {source.address} (`download=True` "
             f"does that) or name the folder that holds it (`folder=...`)."
         )
-    import keras  # here, because it takes seconds and only a download needs it
-
+    # Here, because it takes seconds and only a download needs it; through the one door that imports it quietly.
+    keras = import_module("helpers._tensorflow").keras
     folder.mkdir(parents=True, exist_ok=True)
     digest = source.digest if checksum else None
     return Path(
@@ -233,17 +235,21 @@ def _read(source, path, checksum, changed, size):
         if digest != source.digest:
             raise ValueError(
                 f"The file {path} ({size} bytes) has {method} {digest}, the one at {source.address} has "
-                f"{source.digest}. Remove it and fetch it again, or pass `checksum=False` to accept it."
+                f"{source.digest}. Remove it and fetch it again (`download=True`), or pass `checksum=False` to "
+                "accept it."
             )
     try:
         arrays = source.read(path)
     except (
         Exception
     ) as error:  # each format has its own errors for a damaged file; the reader needs the name
-        raise ValueError(f"The file {path} cannot be read as {source.file}: {error}.") from error
+        raise ValueError(
+            f"The file {path} cannot be read as {source.file}: {error}. If it is damaged, remove it and fetch it "
+            f"again from {source.address} (`download=True` does that)."
+        ) from error
     if checksum and source.rows is not None and len(arrays) != source.rows:
         raise ValueError(
             f"The file {path} holds {len(arrays)} rows, the one at {source.address} {source.rows}. "
-            f"Fetch it again, or pass `checksum=False` to accept it."
+            f"Remove it and fetch it again (`download=True`), or pass `checksum=False` to accept it."
         )
     return arrays

@@ -258,9 +258,9 @@ def test_a_record_is_finite_and_shown_or_the_argument_named(statistic, drawn, tm
         "inconclusive",
     )
     assert found["one_run_agrees"] is None or 0 <= found["one_run_agrees"] <= 1
-    text = json.loads(ledger.save().read_text(), parse_constant=lambda name: pytest.fail(name))[
-        "claims"
-    ]
+    text = json.loads(
+        ledger.save().read_text(encoding="utf-8"), parse_constant=lambda name: pytest.fail(name)
+    )["claims"]
     assert (
         claims.brief(text[0])
         and str(claims.card(text[0]))

@@ -570,7 +570,7 @@ def test_quick_stores_estimates_without_verdicts(tmp_path):
     record = ledger.record(several.id, {"a": spread(1.0, n=4)})
     assert record["settings"][0]["verdict"] == "quick"
     assert ledger.check_lines()[0] == claim().id + " n=4"
-    assert len(json.loads(ledger.save().read_text())["claims"]) == 3
+    assert len(json.loads(ledger.save().read_text(encoding="utf-8"))["claims"]) == 3
 
 
 @pytest.mark.parametrize(("profile", "seed"), [("quick", 0), ("full", 1000)])
@@ -654,11 +654,11 @@ def test_load_refuses_what_it_does_not_know(tmp_path):
     (tmp_path / "02_other.json").write_bytes(path.read_bytes())
     with pytest.raises(ValueError, match="in both"):
         claims.load(tmp_path)
-    (tmp_path / "02_other.json").write_text('{"schema": 2}')
+    (tmp_path / "02_other.json").write_text('{"schema": 2}', encoding="utf-8")
     with pytest.raises(ValueError, match="schema 1"):
         claims.load(tmp_path)
     for text in ('{"schema": 1', '{"schema": 1}', '{"schema": 1, "claims": [3]}'):
-        (tmp_path / "02_other.json").write_text(text)
+        (tmp_path / "02_other.json").write_text(text, encoding="utf-8")
         with pytest.raises(ValueError, match="02_other.json must be a ledger of schema 1"):
             claims.load(tmp_path)
 

@@ -1,6 +1,7 @@
 """environment.yml, the ranges in pyproject.toml, the lock and what is installed name the same versions."""
 
 import importlib.metadata
+import os
 import pathlib
 import platform
 import re
@@ -15,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = pathlib.Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DIRECT = [
     Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
 ]
@@ -24,7 +25,7 @@ LOCKED_PLATFORM = {"sys_platform": "linux", "platform_machine": "x86_64"}
 
 def locked():
     """Return the requirements of the lock, hashes cut off."""
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     return [
         Requirement(line.rstrip(" \\"))
         for line in lines
@@ -34,7 +35,7 @@ def locked():
 
 def environment():
     """Return the requirements of environment.yml, conda's and pip's, as {name: Requirement} plus the Python range."""
-    entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     pip = next(entry["pip"] for entry in entries if isinstance(entry, dict))
     conda = [
         re.sub(r"(?<![<>=])=(?!=)", "==", entry) for entry in entries if isinstance(entry, str)
@@ -59,7 +60,8 @@ def test_the_lock_has_one_version_and_hashes_of_each_package_and_no_other_platfo
     assert len(names) == len(set(names))
     assert "tensorflow-cpu" in names and "tensorflow" not in names
     blocks = re.split(
-        r"\n(?=\S)", (ROOT / "requirements.txt").read_text().split("make lock\n")[1].strip()
+        r"\n(?=\S)",
+        (ROOT / "requirements.txt").read_text(encoding="utf-8").split("make lock\n")[1].strip(),
     )
     assert len(blocks) == len(names)
     for block in blocks:
@@ -72,7 +74,7 @@ def test_the_versions_that_built_the_data_are_in_range_and_the_locked_ones():
         entry.name: entry.specifier
         for entry in map(Requirement, PROJECT["optional-dependencies"]["data"])
     }
-    lines = (ROOT / "requirements-data.txt").read_text().splitlines()
+    lines = (ROOT / "requirements-data.txt").read_text(encoding="utf-8").splitlines()
     listed = [Requirement(line) for line in lines if line and not line.startswith(("#", " "))]
     assert {entry.name for entry in listed} >= set(ranges)
     for entry in listed:
@@ -130,7 +132,43 @@ def test_the_setup_says_what_is_wrong_and_leaves_folders_alone(tmp_path, python,
         (folder / "thesis.tex").touch()
     before = sorted(tmp_path.rglob("*"))
     command = ["sh", "tools/make_env.sh", folder, python]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60)
     assert result.returncode == 1
     assert message in result.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="make_env.sh needs a POSIX shell")
+@pytest.mark.parametrize("given", ["~/my pythons/python", "HOME/my pythons/python"])
+def test_a_python_may_have_spaces_in_its_path_and_stand_in_the_home_folder(tmp_path, given):
+    home = tmp_path / "a home"
+    python = home / "my pythons" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho called >>"$0.log"\nexit 1\n', encoding="utf-8")
+    python.chmod(0o755)
+    command = ["sh", "tools/make_env.sh", tmp_path / "env", given.replace("HOME", str(home))]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=60
+    )
+    assert result.returncode == 1
+    assert f"PYTHON={python} does not run or has another version" in result.stderr
+    assert set(python.with_name("python.log").read_text(encoding="utf-8").split()) == {"called"}
+
+
+def test_files_that_are_compared_or_run_have_the_same_line_ends_in_every_checkout():
+    names = ["tools/make_env.sh", "Makefile", ".ci/run", "pyproject.toml", "helpers/stats.py"]
+    names += ["notebooks/01_overfitting.ipynb", "README.md", "a.csv", "data/mnist1d.npz", "a.png"]
+    command = ["git", "check-attr", "eol", "text", "--", *names]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60)
+    if result.returncode:
+        pytest.skip("this is no git checkout")
+    found = {
+        tuple(line.split(": ")[:2]): line.split(": ")[2] for line in result.stdout.splitlines()
+    }
+    for name in names:
+        binary = name.endswith((".npz", ".png"))
+        assert found[name, "text"] == (
+            "unset" if binary else "auto" if ".ipynb" not in name else "set"
+        )
+        assert binary or found[name, "eol"] == "lf"

@@ -1,6 +1,7 @@
-"""`tools/run_notebooks.py` on a small tree of its own, with notebooks that need no TensorFlow."""
+"""`tools.notebooks` on a small tree of its own, with notebooks that need no TensorFlow."""
 
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -8,29 +9,19 @@ import sys
 import time
 
 import nbformat
+import psutil
 import pytest
 
-TOOL = pathlib.Path(__file__).parents[2] / "tools" / "run_notebooks.py"
-CLAIMS = """\
-import json, os, pathlib
-folder = pathlib.Path(os.environ["GENERALIZE_OUT"]) / "claims"
-folder.mkdir(parents=True)
-verdicts = ["supported", "supported", "contradicted"]
-record = {"profile": PROFILE, "claims": [{"verdict": verdict} for verdict in verdicts]}
-_ = (folder / "NAME.json").write_text(json.dumps(record))"""
-SLEEP = """\
-import pathlib, time
-if not pathlib.Path("../awake").exists():
-    pathlib.Path("../asleep").touch()
-    time.sleep(60)"""
+from tools import notebooks
 
+ROOT = pathlib.Path(__file__).parents[2]
 LAST = """\
 print(PROFILE, end=" ")
 print(SEED)
 SEED"""
 
 
-def add_notebook(root, name, *sources):
+def add_notebook(root, name, *sources, registered=True):
     """Write an unexecuted notebook with a parameters cell, the given cells and one that says what it was run with."""
     code = nbformat.v4.new_code_cell
     parameters = code(
@@ -44,16 +35,30 @@ def add_notebook(root, name, *sources):
         "display_name": "Python 3",
         "language": "python",
     }
-    (root / "notebooks").mkdir(exist_ok=True)
+    for folder in ("notebooks", "claims"):
+        (root / folder).mkdir(exist_ok=True)
+    if registered:
+        (root / "claims" / f"{name}.toml").touch()
     path = root / "notebooks" / f"{name}.ipynb"
     nbformat.write(notebook, path)
     return path
 
 
-def run(root, *options):
+def command(root, *options):
+    """Return the command that runs the tool on `root`."""
+    return [sys.executable, "-m", "tools.notebooks", "--root", root, *options]
+
+
+def run(root, *options, **environment):
     """Run the tool on `root` to its end."""
-    command = [sys.executable, TOOL, "--root", root, *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        command(root, *options),
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        env=os.environ | environment,
+    )
 
 
 def printed(path):
@@ -63,67 +68,55 @@ def printed(path):
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """Run a tree of three notebooks, the second of which fails, once for several tests."""
+    """Run a tree of three lessons, the second of which fails, and one of the first edition, for several tests."""
     root = tmp_path_factory.mktemp("tree")
+    failing = ("print('before')", "raise ValueError('on purpose: σ ≠ 1')")
     paths = [
-        add_notebook(root, "01_good", CLAIMS.replace("NAME", "01_good")),
-        add_notebook(root, "02_bad", "print('before')", "raise ValueError('on purpose')"),
-        add_notebook(root, "03_good", "import time\ntime.sleep(1.2)"),
+        add_notebook(root, "01_good", "print('a')", "print('b')"),
+        add_notebook(root, "02_bad", *failing),
+        add_notebook(root, "00_method", registered=False),
+        add_notebook(root, "04_first_edition", registered=False),
     ]
     sources = [path.read_bytes() for path in paths]
-    return root, paths, sources, run(root)
+    # A console of few letters, where no message may end the run.
+    return root, paths, sources, run(root, PYTHONIOENCODING="ascii")
 
 
-def test_one_failing_notebook_hides_no_other_and_is_reported(executed):
+def test_one_failing_notebook_hides_no_other_and_is_reported_on_any_console(executed):
     root, paths, sources, result = executed
     assert result.returncode == 1, result.stdout + result.stderr
-    assert "ValueError: on purpose" in result.stdout
+    assert r"ValueError: on purpose: \u03c3 \u2260 1" in result.stdout
     assert [printed(paths[i]) for i in (0, 2)] == ["full 0\n", "full 0\n"]
-    assert paths[1].read_bytes() == sources[1]
-    partial = nbformat.read(root / "build" / "failed" / "02_bad.ipynb", as_version=4)
-    assert "before" in str(partial.cells)
-    table = result.stdout.split("notebook ")[-1]
-    assert "2 supported" in table and "1 contradicted" in table
-    assert [line.split()[-1] for line in table.splitlines()[1:]] == ["ok", "FAILED", "ok"]
-    assert not (root / "build" / "stamps").exists() or not list(
-        (root / "build" / "stamps").rglob("*.json")
-    )
-
-
-def test_it_says_where_the_time_went(executed):
-    said = executed[-1].stdout
-    assert (
-        "slowest cells: [2] 1 s\n03_good: ok" in said
-        and "slowest" not in said[: said.index("03_good")]
-    )
-
-
-def test_claims_are_placed_only_for_a_notebook_that_ran_to_its_end(executed):
-    root, *_ = executed
-    assert [path.name for path in (root / "results" / "claims").iterdir()] == ["01_good.json"]
-    assert (
-        json.loads((root / "results" / "claims" / "01_good.json").read_text())["profile"] == "full"
-    )
+    partial = root / "build" / "notebooks" / "full-0" / "unfinished" / "02_bad.ipynb"
+    assert "before" in str(nbformat.read(partial, as_version=4).cells)
+    rows = [line.split() for line in result.stdout.split("notebook ")[-1].splitlines()[1:]]
+    assert [(row[0], row[-1]) for row in rows] == [
+        ("00_method", "ok"),
+        ("01_good", "ok"),
+        ("02_bad", "FAILED"),
+    ]
+    assert [path.read_bytes() == before for path, before in zip(paths, sources)] == [
+        *(False, True, False, True)
+    ]
 
 
 def test_an_executed_notebook_carries_no_trace_of_the_runner(executed):
     _, paths, sources, _ = executed
-    notebook, source = (
-        nbformat.read(paths[0], as_version=4),
-        nbformat.reads(sources[0].decode(), as_version=4),
-    )
+    notebook = nbformat.read(paths[0], as_version=4)
+    source = nbformat.reads(sources[0].decode(), as_version=4)
     nbformat.validate(notebook)
-    assert "papermill" not in paths[0].read_text() and "injected" not in paths[0].read_text()
+    text = paths[0].read_text(encoding="utf-8")
+    assert "papermill" not in text and "injected" not in text
     assert [(cell.id, cell.source, cell.metadata) for cell in notebook.cells] == [
         (cell.id, cell.source, cell.metadata) for cell in source.cells
     ]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in code] == [1, 2, 3]
+    assert [cell.execution_count for cell in code] == [1, 2, 3, 4]
     assert [output.output_type for output in code[-1].outputs] == ["stream", "execute_result"]
-    assert code[-1].outputs[1].execution_count == 3
+    assert code[-1].outputs[1].execution_count == 4
 
 
-def test_a_second_call_executes_again_and_gives_the_same_bytes(executed):
+def test_a_second_call_gives_the_same_bytes_and_leaves_nothing_behind(executed):
     root, paths, *_ = executed
     before = paths[0].read_bytes()
     written = paths[0].stat().st_mtime_ns
@@ -133,90 +126,116 @@ def test_a_second_call_executes_again_and_gives_the_same_bytes(executed):
     assert "warn" not in result.stderr.lower()
     assert paths[0].stat().st_mtime_ns > written
     assert paths[0].read_bytes() == before
+    left = [path.name for path in (root / "build").rglob("*") if path.is_file()]
+    assert left == ["02_bad.ipynb"]
 
 
 @pytest.mark.parametrize(
     ("options", "folder", "says"),
     [
-        (("--profile", "quick"), "build/quick-0", "quick 0\n"),
-        (("--seed", "7"), "build/full-7", "full 7\n"),
-        (("--out", "OUT"), "elsewhere", "full 0\n"),
+        (("--profile", "quick"), "build/notebooks/quick-0", "quick 0\n"),
+        (("--seed", "7"), "build/notebooks/full-7", "full 7\n"),
+        (("--out", "OUT"), "else where", "full 0\n"),
     ],
     ids=["quick", "seed", "out"],
 )
 def test_any_other_run_leaves_the_committed_files_alone(tmp_path, options, folder, says):
-    path = add_notebook(tmp_path, "01_good", CLAIMS.replace("NAME", "01_good"))
+    path = add_notebook(
+        tmp_path, "01_good", registered=False
+    )  # one of the first edition may run so
     before = path.read_bytes()
-    result = run(
-        tmp_path,
-        *[str(tmp_path / "elsewhere") if option == "OUT" else option for option in options],
-    )
+    given = [str(tmp_path / "else where") if option == "OUT" else option for option in options]
+    result = run(tmp_path, *given, "01")
     assert result.returncode == 0, result.stdout + result.stderr
     assert path.read_bytes() == before
-    assert not (tmp_path / "results").exists()
-    assert printed(tmp_path / folder / "notebooks" / "01_good.ipynb") == says
-    assert (tmp_path / folder / "claims" / "01_good.json").exists()
+    assert printed(tmp_path / folder / "01_good.ipynb") == says
 
 
-def test_an_interrupted_run_is_resumed_where_it_stopped(tmp_path):
-    sources = {"01_first": (), "02_sleeps": (SLEEP,), "03_last": ()}
-    paths = [add_notebook(tmp_path, name, *cells) for name, cells in sources.items()]
+def test_an_interrupted_run_says_what_is_finished_and_breaks_nothing(tmp_path):
+    asleep = "import pathlib, time\npathlib.Path('../asleep').touch()\ntime.sleep(60)"
+    paths = [add_notebook(tmp_path, "01_first"), add_notebook(tmp_path, "02_sleeps", asleep)]
     before = paths[1].read_bytes()
-    command = [sys.executable, TOOL, "--root", tmp_path]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while (
-        not (tmp_path / "asleep").exists()
-        and process.poll() is None
-        and time.monotonic() < deadline
-    ):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=30)
-    assert process.returncode == 130, output + errors
-    assert "1 of 3 notebooks finished; the same command goes on from there" in output
-    assert "Traceback" not in errors
+    with subprocess.Popen(
+        command(tmp_path), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "asleep").exists() and process.poll() is None:
+            assert time.monotonic() < deadline, "the second notebook never started"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert "1 of 2 notebooks are finished" in output and "notebooks.py" not in output
+    assert printed(paths[0]) == "full 0\n"
     assert paths[1].read_bytes() == before
-    assert not [path for path in (tmp_path / "notebooks").iterdir() if path not in paths]
-
-    (tmp_path / "awake").touch()
-    first = paths[0].stat().st_mtime_ns
-    result = run(tmp_path)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert [line.split()[-1] for line in result.stdout.splitlines()[-3:]] == ["before", "ok", "ok"]
-    assert paths[0].stat().st_mtime_ns == first
-    assert printed(paths[2]) == "full 0\n"
-    assert not list((tmp_path / "build").rglob("stamps/*/*.json"))
+    assert sorted((tmp_path / "notebooks").iterdir()) == paths
 
 
-def test_a_changed_helper_undoes_what_an_interrupted_run_had_finished(tmp_path):
-    sys.path.insert(0, str(TOOL.parent))
-    try:
-        import notebook_files
-    finally:
-        sys.path.pop(0)
-    path = add_notebook(tmp_path, "01_first")
-    helper = tmp_path / "helpers" / "engine.py"
-    helper.parent.mkdir()
-    helper.write_text("WIDTH = 1\n")
-    keys = [notebook_files.Plan(tmp_path, "full", 0, None).key(path)]
-    helper.write_text("WIDTH = 2\n")
-    keys += [notebook_files.Plan(tmp_path, "full", seed, None).key(path) for seed in (0, 1)]
-    add_notebook(tmp_path, "01_first", "1 + 1")
-    keys.append(notebook_files.Plan(tmp_path, "full", 0, None).key(path))
-    assert len(set(keys)) == 4
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_the_kernel_of_a_killed_run_ends_too(tmp_path):
+    text = "import os, pathlib, time\npathlib.Path('../pid').write_text(str(os.getpid()))\ntime.sleep(60)"
+    add_notebook(tmp_path, "01_sleeps", text)
+    with subprocess.Popen(
+        command(tmp_path), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not (pid := tmp_path / "pid").exists() or not pid.read_text(encoding="utf-8"):
+            assert time.monotonic() < deadline and process.poll() is None, "it never started"
+            time.sleep(0.05)
+        process.kill()
+    kernel = int(pid.read_text(encoding="utf-8"))
+    deadline = time.monotonic() + 30
+    while psutil.pid_exists(kernel) and psutil.Process(kernel).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the kernel lives on"
+        time.sleep(0.1)
+
+
+def test_a_full_disk_is_a_failure_of_that_notebook_alone(tmp_path, monkeypatch, capsys):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("papermill.execute_notebook", full)
+    row = notebooks.run_one(tmp_path / "01_a.ipynb", tmp_path / "a", tmp_path / "b", "full", 0)
+    assert row[0] == "01_a" and row[-1] == "FAILED"
+    assert "No space left on device" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is a thing of Linux")
+def test_an_unwritable_folder_is_noticed_before_the_work(tmp_path):
+    add_notebook(tmp_path, "01_good")
+    result = run(tmp_path, "--out", "/proc/here")
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert "Cannot write to /proc/here" in result.stderr and "OUT=DIR" in result.stderr
+    assert "01_good ..." not in result.stdout
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [(("09",), 'starts with "09"'), (("--seed", "-1"), "must be 0 or larger")],
+    [
+        (("09",), 'starts with "09"'),
+        (("--seed", "-1"), "must be 0 or larger"),
+        (("04",), "04_old: of the first edition"),
+    ],
 )
 def test_a_wrong_call_is_refused_with_what_to_do(tmp_path, options, message):
     add_notebook(tmp_path, "01_good")
+    add_notebook(tmp_path, "04_old", registered=False)
     result = run(tmp_path, *options)
     assert result.returncode != 0
     assert message in result.stderr
 
 
-def test_an_empty_folder_is_an_error(tmp_path):
-    assert "no notebook in notebooks/" in run(tmp_path).stderr
+def test_without_a_registration_there_is_no_lesson(tmp_path):
+    add_notebook(tmp_path, "01_old", registered=False)
+    result = run(tmp_path)
+    assert result.returncode == 0 and "There is no lesson yet" in result.stdout
+
+
+def test_tidy_joins_the_pieces_of_a_stream():
+    output = nbformat.v4.new_output
+    pieces = [output("stream", name="stdout", text=t) for t in ("a", "b")]
+    cell = nbformat.v4.new_code_cell(
+        "x", outputs=[*pieces, output("stream", name="stderr", text="c")]
+    )
+    made = json.loads(notebooks.tidy(nbformat.v4.new_notebook(cells=[cell])))
+    assert [out["text"] for out in made["cells"][0]["outputs"]] == [["ab"], ["c"]]

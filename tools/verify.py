@@ -1,0 +1,28 @@
+"""Execute the lessons again with nbval and compare the outputs of their marked cells; `make verify` calls this.
+
+Compared are the cells with the tag ``nbval-check-output``; every other cell must only run. Nothing is written.
+"""
+
+import sys
+
+from tools import notebooks, surroundings
+
+OPTIONS = (
+    *("-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"),
+    "--timeout=300",
+    "-ofilterwarnings=default",  # the lessons are judged, not nbval's own code
+)
+
+
+def main(names: list[str]) -> int:
+    """Verify the lessons, or those whose names start with one of ``names``; return the exit status."""
+    root = surroundings.ROOT
+    paths = notebooks.find(root, names, in_place=True)
+    if not paths:
+        print("There is no lesson to verify: no notebook has a file of the same name in claims/.")
+        return 0
+    return surroundings.main(["-m", "pytest", *OPTIONS, *map(str, paths)])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
