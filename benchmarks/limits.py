@@ -63,7 +63,7 @@ def products(width, shapes, rows):
     return function
 
 
-def adam(job, steps):
+def adam(static, steps):
     """Return ``(count, weights, gradients, state, hyper) -> weights``: only Adam's updates of ``count`` epochs."""
     from helpers._tensorflow import tf
     from helpers.engine import optimizers
@@ -72,7 +72,7 @@ def adam(job, steps):
         def body(i, weights, state):
             # Other gradients at each step, or XLA would square them once for all.
             now = [g * tf.cast(i, g.dtype) for g in gradients]
-            return i + 1, *optimizers.update(job.static, None, hyper, i, weights, now, state)
+            return i + 1, *optimizers.update(static, None, hyper, i, weights, now, state)
 
         loop = (tf.constant(0), weights, state)
         return tf.while_loop(lambda i, *_: i < steps * count, body, loop)[1]
@@ -98,13 +98,11 @@ def measure(workload, epochs=200):
     """
     from helpers import fit_many
     from helpers._tensorflow import tf
-    from helpers.engine import optimizers, runtime
-    from helpers.engine.plan import Job
-    from helpers.engine.runs import epoch_orders, order_generator
+    from helpers.engine import draws, optimizers, plan, runtime
 
     points, shapes, cores = workload.dataset(), kernels(workload.model()), runtime.workers()
-    job = Job(workload.model, points, 1, 1, workload.batch, "member", "adam", None, "auto", None, 0)
-    width = runtime.chunk_width(job.recipe, workload.batch)
+    one = plan.make(workload.model, points, members=1, epochs=1, batch_size=workload.batch)
+    width = one.shapes.width
     chunks, rows = 4 * cores, batches(points.n_train, workload.batch)
 
     def trained(points, members, epochs):
@@ -126,18 +124,19 @@ def measure(workload, epochs=200):
     multiply = runtime.compiled(products(width, shapes, rows), count, xs, stacks)
 
     weights = [
-        tf.constant(rng.standard_normal((width, *w.shape)), tf.float32) for w in job.recipe.weights
+        tf.constant(rng.standard_normal((width, *w.shape)), tf.float32) for w in one.recipe.weights
     ]
-    state = optimizers.slots(job.static, weights)
-    hyper = {key: tf.constant(np.repeat(values, width)) for key, values in job.hyper.items()}
+    state = optimizers.slots(one.static, weights)
+    hyper = {
+        key: tf.constant(np.repeat(values, width)) for key, values in one.hyper.optimizer.items()
+    }
     arguments = (count, weights, weights, state, hyper)
-    update = runtime.compiled(adam(job, len(rows)), *arguments)
+    update = runtime.compiled(adam(one.static, len(rows)), *arguments)
 
     def orders(index):
         for member in range(width):
-            epoch_orders(
-                order_generator(0, "member", index * width + member), points.n_train, epochs
-            )
+            generator = draws.order_generator(0, "member", index * width + member)
+            draws.epoch_orders(generator, points.n_train, epochs)
 
     def whole(points):
         return lambda: trained(points, chunks * width, epochs)

@@ -1,7 +1,9 @@
 """TensorFlow imported once, quietly; everything else imports it from here.
 
 TensorFlow writes C++ log lines straight to file descriptor 2, where no Python setting reaches them and Jupyter saves
-them into outputs: the descriptor points at the null device while TensorFlow is imported and compiles its first program.
+them into outputs: while TensorFlow is imported and compiles its first program, they go to a little process that keeps
+them, and shows them if this one dies on the way (an unknown flag in XLA_FLAGS, a processor without AVX): the cause of
+a death is told nowhere else.
 
 Its threads stay as TensorFlow sets them, one per core. `fit_many` calls programs from one Python thread per core, but
 XLA runs their steps in TensorFlow's intra-op pool: with a pool of one thread the calls wait for each other (measured:
@@ -13,8 +15,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
+from typing import Any
+
+_ALIVE = b"\0alive\0"
+# Reads to the end, which comes when the other side closes the pipe or dies, and then shows what was said unless the
+# last of it is `_ALIVE`.
+_KEEPER = (
+    "import sys; said = sys.stdin.buffer.read(); "
+    f"said.endswith({_ALIVE!r}) or sys.stderr.buffer.write(said)"
+)
 
 from helpers._base import paths
 
@@ -22,29 +35,50 @@ KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "ch
 
 
 @contextlib.contextmanager
-def _silent_descriptor():
-    """Point file descriptor 2 at the null device; Python's own ``sys.stderr`` errors still surface as exceptions."""
+def _quiet() -> Iterator[None]:
+    """Keep what is written to file descriptor 2 to itself, unless this process dies of what happens meanwhile.
+
+    Python's own ``sys.stderr`` is kept as well; its errors still surface as exceptions.
+    """
+    # ipykernel reads descriptor 2 inside the process that may die; it has put the real one aside.
+    real = getattr(sys.stderr, "_original_stdstream_copy", None)
     try:
         sys.stderr.flush()
         saved = os.dup(2)
-    except (AttributeError, OSError, ValueError):  # no descriptor 2: nothing to silence
+        keeper = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _KEEPER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=saved if real is None else real,
+            start_new_session=True,  # Ctrl-C is for this process
+        )
+    except (AttributeError, OSError, ValueError):  # no descriptor 2, or no process to be had
         yield
         return
-    null = os.open(os.devnull, os.O_WRONLY)
+    pipe = keeper.stdin.fileno()
     try:
-        os.dup2(null, 2)
+        os.dup2(pipe, 2)
         yield
     finally:
+        sys.stderr.flush()
         os.dup2(saved, 2)
         os.close(saved)
-        os.close(null)
+        with contextlib.suppress(OSError):  # the keeper was killed
+            os.write(pipe, _ALIVE)
+        with contextlib.suppress(OSError):
+            keeper.stdin.close()
+        try:
+            keeper.wait(5)
+        except subprocess.TimeoutExpired:  # somebody else holds the pipe open
+            keeper.kill()
+            keeper.wait()
 
 
-def _import():
+def _import() -> tuple[Any, Any, bool]:
     """Import TensorFlow, try XLA on one addition; return (tf, keras, whether XLA compiles)."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with _silent_descriptor():
+    with _quiet():
         import keras
         import tensorflow as tf
 
@@ -86,3 +120,40 @@ if not XLA:
         "This TensorFlow cannot compile with XLA (as on Windows): programs run uncompiled, much slower.",
         stacklevel=2,
     )
+
+
+def keras_defaults() -> dict[str, Any]:
+    """Set Keras's configuration to its defaults, whatever the user's keras.json says; for lessons and experiments.
+
+    `fit_many` itself trains what it is given, in double precision too, and writes the configuration into
+    ``runs.settings``. What reproduces published numbers calls this first.
+
+    Returns
+    -------
+    dict
+        What was set otherwise, by name: "floatx", "dtype_policy", "image_data_format", "epsilon".
+
+    Examples
+    --------
+    >>> from helpers._tensorflow import keras_defaults
+    >>> keras_defaults()  # nothing was set otherwise
+    {}
+    """
+    config = keras.config
+    found = {
+        "floatx": config.floatx(),
+        "dtype_policy": config.dtype_policy().name,
+        "image_data_format": config.image_data_format(),
+        "epsilon": config.epsilon(),
+    }
+    wanted = {
+        "floatx": "float32",
+        "dtype_policy": "float32",
+        "image_data_format": "channels_last",
+        "epsilon": 1e-7,
+    }
+    config.set_floatx("float32")
+    config.set_dtype_policy("float32")  # made from floatx once, and then a setting of its own
+    config.set_image_data_format("channels_last")
+    config.set_epsilon(1e-7)
+    return {name: value for name, value in found.items() if value != wanted[name]}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from helpers._base import checks
+from helpers._base import builders, checks
 from helpers._tensorflow import keras
 
 _LAYERS = keras.layers
@@ -96,6 +96,7 @@ def _sequential(stack):
         raise ValueError(f"{text} Received: {type(error).__name__}: {str(error)[:200]}") from error
 
 
+@builders.pure
 def mlp(
     input_shape,
     outputs,
@@ -158,6 +159,7 @@ def mlp(
     return _sequential(stack)
 
 
+@builders.pure
 def linear(input_shape, outputs, initializer="glorot_uniform"):
     """Build one Dense layer: linear or logistic regression, trained by gradient descent.
 
@@ -166,6 +168,7 @@ def linear(input_shape, outputs, initializer="glorot_uniform"):
     return mlp(input_shape, outputs, hidden=(), initializer=initializer)
 
 
+@builders.pure
 def lenet_300_100(input_shape=(28, 28), outputs=10, initializer="glorot_normal"):
     """Build LeNet-300-100, the fully connected network of the lottery-ticket paper.
 
@@ -229,6 +232,7 @@ def _cnn(
     return _sequential(stack)
 
 
+@builders.pure
 def cnn1d(
     input_shape=(40,),
     outputs=10,
@@ -283,6 +287,7 @@ def cnn1d(
     )
 
 
+@builders.pure
 def cnn2d(
     input_shape=(28, 28),
     outputs=10,

@@ -6,7 +6,7 @@ from conftest import make
 
 from helpers import models, pruning
 from helpers._tensorflow import keras
-from helpers.engine import api, recipe
+from helpers.engine import api, draws, recipe
 
 SIZES = (28 * 28 * 300, 300 * 100, 100 * 10)  # LeNet-300-100
 
@@ -36,7 +36,7 @@ def test_dense_masks_keep_every_kernel_and_leave_biases_alone():
 
 
 def test_normalization_vectors_are_not_kernels():
-    weights = recipe.draw(recipe.Recipe(lambda: models.mlp((3,), 2, (4,), batch_norm=True)), 2, 0)
+    weights = draws.draw(recipe.Recipe(lambda: models.mlp((3,), 2, (4,), batch_norm=True)), 2, 0)
     masks = pruning.dense_masks(weights)
     assert [m is not None for m in masks] == [w.ndim == 3 for w in weights] and sum(
         m is not None for m in masks
@@ -52,7 +52,7 @@ def test_rounds_give_the_percentages_of_the_paper():
 
 
 def test_pruning_leaves_exactly_the_counts_that_the_schedule_says():
-    weights = recipe.draw(recipe.Recipe(models.lenet_300_100), 2, 0)
+    weights = draws.draw(recipe.Recipe(models.lenet_300_100), 2, 0)
     masks, planned = pruning.dense_masks(weights), pruning.remaining_counts(SIZES, 7)
     for expected in planned[1:]:
         masks = pruning.prune_by_magnitude(weights, masks)
@@ -231,7 +231,7 @@ def test_constant_values_have_one_magnitude_a_layer_and_member():
 
 
 def test_the_constant_is_the_standard_deviation_of_the_initializer():
-    weights = recipe.draw(recipe.Recipe(models.lenet_300_100), 1, 0)
+    weights = draws.draw(recipe.Recipe(models.lenet_300_100), 1, 0)
     found = pruning.constant_values(weights)[0]
     assert np.abs(found).max() == pytest.approx(np.sqrt(2 / (784 + 300)), rel=0.01)  # Glorot normal
 

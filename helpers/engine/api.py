@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 from helpers._base import checks
-from helpers.engine import inference, runtime
-from helpers.engine.plan import Job
+from helpers.engine import inference, plan, train
 from helpers.engine.recipe import recipe_of
 
 
@@ -92,24 +91,27 @@ def fit_many(
     change, in training mode, penalties included. ``val_`` metrics are taken at the end of the epoch in inference
     mode. Same call, same bits on the same machine, whatever the number of cores; between machines only statistically.
     """
-    job = Job(
+    planned = plan.make(
         model,
         dataset,
-        members,
-        epochs,
-        batch_size,
-        shuffle,
-        optimizer,
-        learning_rate,
-        loss,
-        vary,
-        seed,
+        members=members,
+        epochs=epochs,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        loss=loss,
+        vary=vary,
+        initial_weights=initial_weights,
+        masks=masks,
+        snapshots=snapshots,
+        seed=seed,
+        record_every=record_every,
     )
-    job.start(initial_weights, masks)
-    job.keep(snapshots, record_every)
-    with _bar(checks.flag("progress", progress), job.members * job.epochs, "network-epochs") as bar:
-        runtime.run(job.task(), len(job.groups), bar)
-    return job.runs()
+    progress = checks.flag("progress", progress)
+    with _bar(progress, planned.members * planned.epochs, "network-epochs") as bar:
+        trained = train.every_chunk(planned, bar)
+    return train.collect(planned, [trained])
 
 
 def predict_many(model, weights, x, *, progress=True):

@@ -1,7 +1,11 @@
-"""Initial weights of every member, drawn as Keras would draw one network.
+"""All that is drawn on the host: initial weights, batch orders, and the keys of the noise drawn on the device.
 
-Keras would take a leading member axis for a receptive field, and a call per kernel costs 0.4 ms: the standard
-initializers are drawn in NumPy with their exact distribution, all others by Keras, member by member.
+Every stream is keyed by (seed, purpose, member), so more members never change the earlier ones, and runs with the same
+seed share what they have in common.
+
+Initial weights are drawn as Keras would draw one network, but not by Keras: it would take a leading member axis for a
+receptive field, and a call per kernel costs 0.4 ms. The standard initializers are drawn in NumPy with their exact
+distribution, all others by Keras, member by member.
 """
 
 from __future__ import annotations
@@ -115,3 +119,21 @@ def _reseeded(initializer, rng):
             "cannot be drawn reproducibly. Add one, or pass `initial_weights`."
         )
     return initializer
+
+
+def order_generator(seed, shuffle, member):
+    """Return the generator of a member's batch orders: its own, or one that all share."""
+    return seeds.generator(seed, "batches", *(() if shuffle == "shared" else (member,)))
+
+
+def epoch_orders(rng, examples, epochs):
+    """Return the next ``epochs`` random orders of the examples, (E, N) int32; consumes ``rng``."""
+    return rng.permuted(
+        np.broadcast_to(np.arange(examples, dtype=np.int32), (epochs, examples)), axis=1
+    )
+
+
+def noise_keys(seed, members):
+    """Return the keys of the generator behind dropout and noise layers, (M, 2) uint32 (see `noise`)."""
+    keys = [seeds.sequence(seed, "dropout", member).generate_state(2) for member in range(members)]
+    return np.array(keys, np.uint32)

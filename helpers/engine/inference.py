@@ -128,24 +128,21 @@ def predict(recipe, weights, x, progress=None):
     x, stacked = check_inputs(x, recipe, members)
     total = x.shape[1] if stacked else x.shape[0]
     width = runtime.chunk_width(recipe, min(total, PREDICT_ROWS))
-    groups = runtime.chunks(members, width)
-    outputs = np.empty((members, total, *recipe.output_shape), recipe.dtype)
     blocks = [(first, min(first + PREDICT_ROWS, total)) for first in range(0, total, PREDICT_ROWS)]
 
-    def task(index, advance, stop):
-        chosen = groups[index]
-        mine = [tf.constant(w[chosen]) for w in weights]
-        first, kept = index * width, min(width, members - index * width)
+    def work(chunk, advance, stop):
+        mine = [tf.constant(w[chunk.chosen]) for w in weights]
+        outputs = np.empty((chunk.kept, total, *recipe.output_shape), recipe.dtype)
         for low, high in blocks:
             if stop.is_set():
-                return
-            rows = tf.constant(x[chosen, low:high] if stacked else x[low:high])
+                return None
+            rows = tf.constant(x[chunk.chosen, low:high] if stacked else x[low:high])
             program = _predict_program(recipe, width, high - low, stacked, (mine, rows))
-            outputs[first : first + kept, low:high] = program(mine, rows).numpy()[:kept]
-        advance(kept)
+            outputs[:, low:high] = program(mine, rows).numpy()[: chunk.kept]
+        advance(chunk.kept)
+        return [outputs]
 
-    runtime.run(task, len(groups), progress)
-    return outputs
+    return runtime.map_chunks(work, members, width, progress)[0]
 
 
 def score(recipe, weights, x, y, task):
@@ -171,18 +168,14 @@ def score(recipe, weights, x, y, task):
     if total == 0:
         raise ValueError("Argument `x` must hold one example or more. Received: 0.")
     width = runtime.chunk_width(recipe, min(total, BLOCK_ROWS))
-    groups = runtime.chunks(members, width)
-    results = {name: np.empty(members) for name in losses.metrics(task, outputs)}
+    names = tuple(losses.metrics(task, outputs))
     shared = None if stacked else (tf.constant(x), tf.constant(y))
 
-    def work(index, advance, stop):
-        chosen = groups[index]
-        mine = [tf.constant(w[chosen]) for w in weights]
-        data = (tf.constant(x[chosen]), tf.constant(y[chosen])) if stacked else shared
+    def work(chunk, advance, stop):
+        mine = [tf.constant(w[chunk.chosen]) for w in weights]
+        data = shared or (tf.constant(x[chunk.chosen]), tf.constant(y[chunk.chosen]))
         program = _score_program(recipe, width, total, stacked, task, (mine, *data))
-        first, kept = index * width, min(width, members - index * width)
-        for name, totals in program(mine, *data).items():
-            results[name][first : first + kept] = totals.numpy()[:kept] / total
+        totals = program(mine, *data)
+        return [(totals[name].numpy() / total).astype(np.float64) for name in names]
 
-    runtime.run(work, len(groups))
-    return results
+    return dict(zip(names, runtime.map_chunks(work, members, width), strict=True))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from helpers._tensorflow import keras, tf
+from helpers.engine import noise
 
 L = keras.layers
 
@@ -26,8 +27,8 @@ class Context:
         Training or inference mode.
     rates : dict of int to tensor (M,)
         Dropout rate or noise standard deviation by layer index.
-    noise : tuple of tensor (M, 2) uint32 and scalar uint32, or None
-        Each member's key and the number of the optimizer step.
+    noise : noise.Source or None
+        Each member's key and the number of the optimizer step; None in inference.
     updates : dict of int to tensor
         Filled by the pass: new values of non-trainable weights, by weight index.
     calls : int
@@ -36,7 +37,7 @@ class Context:
 
     training: bool
     rates: dict = field(default_factory=dict)
-    noise: tuple | None = None
+    noise: noise.Source | None = None
     updates: dict = field(default_factory=dict)
     calls: int = 0
 
@@ -156,50 +157,6 @@ def _layer_norm(layer, index, x, weights, positions, context):
     return outputs + spread(weights["beta"]) if "beta" in weights else outputs
 
 
-def _mix(bits):
-    """One round of a 32-bit integer hash (multiply, xor-shift); every input bit reaches every output bit."""
-    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
-        bits = tf.bitwise.bitwise_xor(bits, _shift(bits, shift)) * tf.constant(factor, tf.uint32)
-    return tf.bitwise.bitwise_xor(bits, _shift(bits, 16))
-
-
-def _shift(bits, places):
-    return tf.bitwise.right_shift(bits, tf.constant(places, tf.uint32))
-
-
-def random_bits(noise, stream, shape):
-    """Return uint32 bits (M, *shape) that depend on (member key, step, stream, element) and nothing else.
-
-    A counter-based generator: no state, so a member's bits are the same in whatever slot of whatever chunk.
-
-    Parameters
-    ----------
-    noise : (tensor (M, 2) uint32, scalar uint32)
-        Member keys and step.
-    stream : int
-        Which draw of the step this is.
-    shape : list of int
-        Per member.
-    """
-    keys, step = noise
-    salt = _mix(step * tf.constant(0x9E3779B9, tf.uint32) + tf.constant(stream, tf.uint32))
-    first, second = (
-        _mix(tf.bitwise.bitwise_xor(keys[:, :1], salt)),
-        _mix(keys[:, 1:] + salt),
-    )  # (M, 1)
-    count = int(np.prod(shape))
-    element = tf.range(count, dtype=tf.int32)
-    element = tf.cast(element, tf.uint32)[tf.newaxis, :]  # (1, elements)
-    bits = _mix(_mix(tf.bitwise.bitwise_xor(element, first)) + second)
-    return tf.reshape(bits, [keys.shape[0], *shape])
-
-
-def _uniform(noise, stream, shape, dtype):
-    """Return uniforms in [0, 1) from the upper 24 bits."""
-    bits = _shift(random_bits(noise, stream, shape), 8)
-    return tf.cast(tf.cast(bits, tf.int32), dtype) * (2.0**-24)
-
-
 def _rate(index, x, context):
     """Return the layer's (M,) rate shaped to broadcast against x."""
     return tf.reshape(context.rates[index], [x.shape[0]] + [1] * (x.shape.rank - 1))
@@ -215,7 +172,7 @@ def _dropout(layer, index, x, weights, positions, context):
     if not context.training or index not in context.rates:  # inference, or a rate of 0
         return x
     rate = _rate(index, x, context)
-    kept = _uniform(context.noise, stream, x.shape[1:], x.dtype) >= rate
+    kept = noise.uniform(context.noise, stream, x.shape[1:], x.dtype) >= rate
     return tf.where(kept, x / (1.0 - rate), tf.zeros_like(x))
 
 
@@ -223,8 +180,8 @@ def _gaussian_noise(layer, index, x, weights, positions, context):
     streams = _stream(context), _stream(context)
     if not context.training or index not in context.rates:
         return x
-    radius = 1.0 - _uniform(context.noise, streams[0], x.shape[1:], x.dtype)  # (0, 1]
-    angle = _uniform(context.noise, streams[1], x.shape[1:], x.dtype)
+    radius = 1.0 - noise.uniform(context.noise, streams[0], x.shape[1:], x.dtype)  # (0, 1]
+    angle = noise.uniform(context.noise, streams[1], x.shape[1:], x.dtype)
     normal = tf.sqrt(-2.0 * tf.math.log(radius)) * tf.cos(2 * np.pi * angle)  # Box-Muller
     return x + _rate(index, x, context) * normal
 

@@ -73,7 +73,7 @@ def default(task, outputs):
 
 
 def resolve(loss, task, outputs, dtype="float32"):
-    """Return (name or function, per-example function) for what the caller passed as ``loss``.
+    """Return the name of what the caller passed as ``loss``, or the caller's function; see `per_example`.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def resolve(loss, task, outputs, dtype="float32"):
         )
     if callable(loss):
         _try(loss, task, outputs, dtype)
-        return loss, loss
+        return loss
     if not isinstance(loss, str):
         raise TypeError(
             checks.message("loss", "'auto', a name, a keras.losses instance or a function", loss)
@@ -123,7 +123,12 @@ def resolve(loss, task, outputs, dtype="float32"):
         raise ValueError(
             f"Argument `loss`={name!r} needs a model with {wanted}. Received: {outputs} outputs."
         )
-    return name, _FUNCTIONS[name]
+    return name
+
+
+def per_example(loss):
+    """Return the function of targets (M, B, ...) and logits (M, B, C) to losses (M, B) that `resolve` found."""
+    return loss if callable(loss) else _FUNCTIONS[loss]
 
 
 def _try(loss, task, outputs, dtype):

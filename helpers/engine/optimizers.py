@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,9 +46,32 @@ _REFUSED = (
 )
 
 
+class Static(NamedTuple):
+    """What of an optimizer shapes the compiled program, hashable: everything but the values.
+
+    Attributes
+    ----------
+    name : str
+        "SGD", "RMSprop", "Adam" or "AdamW".
+    declared : tuple of str
+        The hyperparameters that it has, sorted.
+    schedule : str or None
+        The configuration of the learning-rate schedule.
+    nesterov, centered, momentum : bool
+        Which terms the formula has.
+    """
+
+    name: str
+    declared: tuple[str, ...]
+    schedule: str | None
+    nesterov: bool
+    centered: bool
+    momentum: bool
+
+
 @dataclass(frozen=True)
 class Optimizer:
-    """A Keras optimizer, read once.
+    """A Keras optimizer, read once: texts and numbers only, so that it can be pickled.
 
     Attributes
     ----------
@@ -55,23 +79,23 @@ class Optimizer:
         "SGD", "RMSprop", "Adam" or "AdamW".
     values : dict of str to float
         Its hyperparameters; with a schedule, ``learning_rate`` is the factor on it, 1.
-    schedule : keras.optimizers.schedules.LearningRateSchedule or None
-        Evaluated at the number of steps taken.
+    schedule : dict or None
+        The learning-rate schedule as Keras serializes it.
     nesterov, centered : bool
         Of SGD and RMSprop.
-    config : dict
-        As Keras serializes it.
+    of_keras : bool
+        Whether the schedule, if there is one, is Keras's own.
     """
 
     name: str
-    values: dict
-    schedule: object
+    values: dict[str, float]
+    schedule: dict | None
     nesterov: bool
     centered: bool
-    config: dict
+    of_keras: bool
 
     @classmethod
-    def of(cls, optimizer):
+    def of(cls, optimizer) -> Optimizer:
         """Read ``optimizer``, a Keras name or instance; the instance is never changed.
 
         Raises
@@ -116,12 +140,14 @@ class Optimizer:
             raise ValueError(
                 f"Optimizer {name} excludes variables from weight decay, which fit_many does not honour."
             )
-        rate, schedule = config["learning_rate"], None
+        rate, schedule, of_keras = config["learning_rate"], None, True
         if isinstance(rate, dict):
+            schedule = rate
             try:
-                schedule = keras.optimizers.schedules.deserialize(rate)
-                if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+                copy = keras.optimizers.schedules.deserialize(rate)
+                if not isinstance(copy, keras.optimizers.schedules.LearningRateSchedule):
                     raise TypeError("a function, which comes back as its name")
+                of_keras = type(copy).__module__.startswith("keras.")
             except (TypeError, ValueError) as error:
                 raise ValueError(
                     f"Optimizer {name}: its learning-rate schedule {rate.get('class_name')!r} cannot be copied. "
@@ -144,26 +170,30 @@ class Optimizer:
             schedule,
             bool(config.get("nesterov", False)),
             bool(config.get("centered", False)),
-            config,
+            of_keras,
         )
 
-    def static(self, varied):
-        """Return what shapes the compiled program, hashable: everything but the values.
+    def rate_schedule(self):
+        """Return the schedule, a function of the number of steps taken, or None."""
+        if self.schedule is None:
+            return None
+        return keras.optimizers.schedules.deserialize(self.schedule)
+
+    def static(self, varied) -> Static:
+        """Return what shapes the compiled program.
 
         Parameters
         ----------
         varied : collection of str
             Keys that differ between members: a varied momentum needs its slots even where the template's is 0.
         """
-        schedule = None if self.schedule is None else repr(self.config["learning_rate"])
-        momentum = self.values.get("momentum", 0.0) != 0.0 or "momentum" in varied
-        return (
-            self.name,
-            tuple(sorted(self.values)),
-            schedule,
-            self.nesterov,
-            self.centered,
-            momentum,
+        return Static(
+            name=self.name,
+            declared=tuple(sorted(self.values)),
+            schedule=None if self.schedule is None else repr(self.schedule),
+            nesterov=self.nesterov,
+            centered=self.centered,
+            momentum=self.values.get("momentum", 0.0) != 0.0 or "momentum" in varied,
         )
 
 
@@ -190,11 +220,12 @@ def host_values(key, values):
 
 def slots(static, variables):
     """Return the optimizer's initial state, lists of zero tensors shaped like the variables, by name."""
-    name, _, _, _, centered, momentum = static
-    wanted = {"SGD": [], "RMSprop": ["velocity"], "Adam": ["m", "v"], "AdamW": ["m", "v"]}[name]
-    if momentum and name in ("SGD", "RMSprop"):
+    wanted = {"SGD": [], "RMSprop": ["velocity"], "Adam": ["m", "v"], "AdamW": ["m", "v"]}[
+        static.name
+    ]
+    if static.momentum and static.name in ("SGD", "RMSprop"):
         wanted = [*wanted, "momentum"]
-    if centered:
+    if static.centered:
         wanted = [*wanted, "mean"]
     return {slot: [tf.zeros_like(v) for v in variables] for slot in wanted}
 
@@ -204,10 +235,10 @@ def update(static, schedule, hyper, step, variables, gradients, state):
 
     Parameters
     ----------
-    static : tuple
+    static : Static
         From `Optimizer.static`.
     schedule : callable or None
-        Step to learning rate.
+        Step to learning rate, from `Optimizer.rate_schedule`.
     hyper : dict of str to tensor (M,)
         From `host_values`.
     step : scalar int tensor
@@ -226,7 +257,7 @@ def update(static, schedule, hyper, step, variables, gradients, state):
     ----------
     kingma2015, loshchilov2019
     """
-    name, declared, _, nesterov, centered, momentum = static
+    name = static.name
     rate = hyper["learning_rate"]  # (M,)
     if schedule is not None:
         rate = rate * tf.cast(schedule(step), rate.dtype)
@@ -248,7 +279,7 @@ def update(static, schedule, hyper, step, variables, gradients, state):
 
         old = {key: values[position] for key, values in state.items()}
         lr = spread(rate)
-        if "weight_decay" in declared:
+        if "weight_decay" in static.declared:
             w = w - w * spread(hyper["weight_decay"]) * lr
         if name in ("Adam", "AdamW"):
             m = slot("m", old["m"] + (g - old["m"]) * spread(hyper["1-beta_1"]))
@@ -258,18 +289,18 @@ def update(static, schedule, hyper, step, variables, gradients, state):
             rho, rest = spread(hyper["rho"]), spread(hyper["1-rho"])
             v = slot("velocity", rho * old["velocity"] + rest * tf.square(g))
             spreadth = v
-            if centered:
+            if static.centered:
                 spreadth = v - tf.square(slot("mean", rho * old["mean"] + rest * g))
             step_size = lr * g / tf.sqrt(spreadth + spread(hyper["epsilon"]))
-            if momentum:
+            if static.momentum:
                 step_size = slot(
                     "momentum", spread(hyper["momentum"]) * old["momentum"] + step_size
                 )
             w = w - step_size
-        elif momentum:  # SGD
+        elif static.momentum:  # SGD
             factor = spread(hyper["momentum"])
             m = slot("momentum", old["momentum"] * factor - g * lr)
-            w = w + (m * factor - g * lr if nesterov else m)
+            w = w + (m * factor - g * lr if static.nesterov else m)
         else:
             w = w - g * lr
         new.append(w)

@@ -1,12 +1,19 @@
-"""The compiled step: one chunk of members advanced by a number of epochs."""
+"""The compiled step: one chunk of members advanced by a number of epochs.
+
+Axes in comments: M members of the chunk, E epochs of the call, N examples, B batch, D inputs, C outputs; every array of
+a member has M first. Members never meet: what is summed over M is only the loss, for one backward pass instead of M.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from helpers._tensorflow import tf
 from helpers.engine import inference, losses, optimizers, runtime
+from helpers.engine.hyper import Hyper
 from helpers.engine.layers import Context
+from helpers.engine.noise import Source
 
 
 @dataclass(frozen=True)
@@ -21,20 +28,53 @@ class Shapes:
     stacked: bool
     shuffled: bool
     task: str
-    penalised: tuple  # weight indices with an L1 or L2 penalty
-    random: tuple  # layer indices of Dropout and GaussianNoise that are switched on
-    masked: tuple  # weight indices with a mask
+    penalised: tuple[int, ...]  # weight indices with an L1 or L2 penalty
+    random: tuple[int, ...]  # layer indices of Dropout and GaussianNoise that are switched on
+    masked: tuple[int, ...]  # weight indices with a mask
+
+    @property
+    def ordered(self) -> bool:
+        """Whether examples are drawn in a random order: one full batch is the same in any."""
+        return self.shuffled and self.batch < self.n_train
 
 
-def penalty(weights, hyper, penalised):
-    """Return each member's L1 and L2 penalty, (M,)."""
-    total = 0.0
-    for position in penalised:
-        w = weights[position]
-        axes = list(range(1, w.shape.rank))
-        total += hyper[f"l1/{position}"] * tf.reduce_sum(tf.abs(w), axes)
-        total += hyper[f"l2/{position}"] * tf.reduce_sum(tf.square(w), axes)
-    return total
+class State(NamedTuple):
+    """What training changes.
+
+    Attributes
+    ----------
+    weights : list of tensor (M, ...)
+        In the order of ``get_weights()``.
+    slots : dict of str to list of tensor (M, ...)
+        The optimizer's, from `optimizers.slots`, for the trained weights.
+    """
+
+    weights: list[Any]
+    slots: dict[str, list[Any]]
+
+
+class Inputs(NamedTuple):
+    """What training reads.
+
+    Attributes
+    ----------
+    hyper : Hyper
+        (M,) each.
+    data : dict of str to tensor
+        "x" (N, D...) and "y" (N,) or (N, C), shared; or a stack with M first. "x_val" and "y_val" alike, if any.
+    orders : tensor (E, M, N) int32
+        The order of the examples in each epoch; (1,) zeros where they are taken as stored.
+    keys : tensor (M, 2) uint32
+        Of the noise.
+    masks : list of tensor (M, ...)
+        In the order of ``Shapes.masked``.
+    """
+
+    hyper: Hyper
+    data: dict[str, Any]
+    orders: Any
+    keys: Any
+    masks: list[Any]
 
 
 def training(recipe, optimizer, static, loss, shapes, example):
@@ -44,10 +84,10 @@ def training(recipe, optimizer, static, loss, shapes, example):
     ----------
     recipe : Recipe
         Architecture.
-    optimizer, static : Optimizer, tuple
+    optimizer, static : Optimizer, Static
         The optimizer and its `Optimizer.static`.
-    loss : (name or function, function)
-        From `losses.resolve`.
+    loss : str or callable
+        A name, or a function per example.
     shapes : Shapes
         Shapes and switches.
     example : tuple
@@ -56,70 +96,84 @@ def training(recipe, optimizer, static, loss, shapes, example):
     Returns
     -------
     callable
-        ``(count, first, every, last, weights, state, hyper, data, orders, keys, masks)`` to
-        ``(weights, state, history)`` with history[name] of shape (part, M).
+        ``(count, first, every, last, state, inputs)`` to ``(state, history)``: ``count`` epochs from number ``first``
+        on. Validation is due at every ``every``-th epoch and after ``last`` epochs. history[name] is (part, M), of
+        which the first ``count`` rows are filled.
     """
-    key = ("training", recipe.key, recipe.dtype, static, loss[0], shapes)
-    return runtime.cached(
-        key,
-        lambda: runtime.compiled(
-            _training_function(recipe, optimizer, static, loss[1], shapes), *example
-        ),
-    )
+    key = ("training", recipe.key, recipe.dtype, static, loss, shapes)
+
+    def build():
+        function = _training_function(
+            recipe, static, optimizer.rate_schedule(), losses.per_example(loss), shapes
+        )
+        return runtime.compiled(function, *example)
+
+    return runtime.cached(key, build)
 
 
-def _training_function(recipe, optimizer, static, loss, s):
+def penalty(weights, hyper):
+    """Return each member's L1 and L2 penalty, (M,); 0.0 without any."""
+    total = 0.0
+    for position in hyper.l1:
+        w = weights[position]  # (M, ...)
+        axes = list(range(1, w.shape.rank))
+        total += hyper.l1[position] * tf.reduce_sum(tf.abs(w), axes)
+        total += hyper.l2[position] * tf.reduce_sum(tf.square(w), axes)
+    return total
+
+
+def _training_function(recipe, static, schedule, loss, s):
     """Return the uncompiled function behind `training`."""
     network = recipe.network()
     trained = [i for i, w in enumerate(recipe.weights) if w.trainable]
     scores = losses.metrics(s.task, recipe.output_shape[0])
     names = ["loss", *scores]
-    full, rest = divmod(s.n_train, s.batch)
+    full, rest = divmod(s.n_train, s.batch)  # whole batches of an epoch, and the size of the last
     steps = full + bool(rest)
-    ordered = s.shuffled and steps > 1
 
-    def step(weights, state, hyper, keys, masks, number, x, y):
-        """One optimizer step on x (M, B, ...); returns new weights, state and {metric: (M,) sum over the batch}."""
-        rows = x.shape[1]
-        context = Context(True, _rates(hyper, s.random), (keys, tf.cast(number, tf.uint32)))
+    def step(state, inputs, number, x, y):
+        """One optimizer step on x (M, B, D...); returns the new state and {metric: (M,) sum over the batch}."""
+        rows = x.shape[1]  # B
+        weights = list(state.weights)
+        source = Source(inputs.keys, tf.cast(number, tf.uint32))
+        context = Context(True, inputs.hyper.rates, source)
         watched = [weights[i] for i in trained]
         with tf.GradientTape() as tape:
             tape.watch(watched)
-            everything = list(weights)
             for i, w in zip(trained, watched, strict=True):
-                everything[i] = w
-            logits = network(x, everything, context)
-            lost = tf.reduce_mean(loss(y, logits), axis=1)  # (M,)
-            lost += penalty(everything, hyper, s.penalised)
-            total = tf.reduce_sum(
-                lost
-            )  # summed, never averaged: each member sees only its own gradient
-        gradients = tape.gradient(total, watched, unconnected_gradients="zero")
-        for position, i in enumerate(trained):
-            if i in s.masked:
-                gradients[position] = gradients[position] * masks[s.masked.index(i)]
-        watched, state = optimizers.update(
-            static, optimizer.schedule, hyper, number, watched, gradients, state
+                weights[i] = w
+            logits = network(x, weights, context)  # (M, B, C)
+            lost = tf.reduce_mean(loss(y, logits), axis=1)  # (M, B) to (M,)
+            lost += penalty(weights, inputs.hyper)
+            # Summed over members, never averaged: each sees its own gradient and nothing of M.
+            total = tf.reduce_sum(lost)
+        gradients = tape.gradient(total, watched, unconnected_gradients="zero")  # (M, ...) each
+
+        # A pruned weight has no gradient, or momentum would move it; and it is set to zero after the step.
+        masks = dict(zip(s.masked, inputs.masks, strict=True))
+        gradients = [
+            g * masks[i] if i in masks else g for i, g in zip(trained, gradients, strict=True)
+        ]
+        watched, slots = optimizers.update(
+            static, schedule, inputs.hyper.optimizer, number, watched, gradients, state.slots
         )
-        weights = list(weights)
         for i, w in zip(trained, watched, strict=True):
-            weights[i] = w * masks[s.masked.index(i)] if i in s.masked else w
-        for i, value in context.updates.items():
+            weights[i] = w * masks[i] if i in masks else w
+        for i, value in context.updates.items():  # moving averages of batch norm
             weights[i] = value
-        sums = {"loss": lost * rows}
+
+        sums = {"loss": lost * rows}  # (M,): the mean over examples, once divided by N
         sums |= {name: tf.reduce_sum(score(y, logits), axis=1) for name, score in scores.items()}
-        return weights, state, sums
+        return State(weights, slots), sums
 
     def batch(data, order, first, rows):
-        """Return rows ``first`` to ``first + rows`` of the epoch's order as (M, B, ...)."""
+        """Return rows ``first`` to ``first + rows`` of the epoch's order (M, N) as x (M, B, D...) and y (M, B, ...)."""
         x, y = data["x"], data["y"]
-        if ordered:
+        axis = 1 if s.stacked else 0  # of the examples
+        if s.ordered:
             picked = tf.slice(order, [0, first], [s.width, rows])  # (M, B)
-            depth = 1 if s.stacked else 0
-            return tf.gather(x, picked, batch_dims=depth, axis=depth), tf.gather(
-                y, picked, batch_dims=depth, axis=depth
-            )
-        axis = 1 if s.stacked else 0
+            # Shared: every member picks its rows of the same (N, D...). Stacked: of its own.
+            return tuple(tf.gather(v, picked, batch_dims=axis, axis=axis) for v in (x, y))
 
         def cut(values):
             begin, size = [0] * values.shape.rank, list(values.shape)
@@ -128,61 +182,60 @@ def _training_function(recipe, optimizer, static, loss, s):
 
         return cut(x), cut(y)
 
-    def epoch(number, weights, state, hyper, data, order, keys, masks):
-        """One pass over the training data; returns weights, state and {metric: (M,) mean over the epoch}."""
-        start = number * steps
+    def epoch(number, state, inputs, order):
+        """One pass over the training data; returns the state and {metric: (M,) mean over the epoch}."""
+        start = number * steps  # optimizer steps taken before
         sums = {name: tf.zeros([s.width], recipe.dtype) for name in names}
 
-        def body(i, weights, state, sums):
-            x, y = batch(data, order, i * s.batch, s.batch)
-            weights, state, more = step(weights, state, hyper, keys, masks, start + i, x, y)
-            return i + 1, weights, state, tf.nest.map_structure(tf.add, sums, more)
+        def body(i, state, sums):
+            x, y = batch(inputs.data, order, i * s.batch, s.batch)
+            state, more = step(state, inputs, start + i, x, y)
+            return i + 1, state, tf.nest.map_structure(tf.add, sums, more)
 
         if full:
-            loop = (tf.constant(0), weights, state, sums)
-            _, weights, state, sums = (
-                tf.while_loop(lambda i, *_: i < full, body, loop) if full > 1 else body(*loop)
-            )
+            loop = (tf.constant(0), state, sums)
+            if full > 1:
+                loop = tf.while_loop(lambda i, *_: i < full, body, loop)
+            else:  # a single round needs no loop
+                loop = body(*loop)
+            _, state, sums = loop
         if rest:  # the short last batch has a step of its own: batch norm must see its rows only
-            x, y = batch(data, order, full * s.batch, rest)
-            weights, state, more = step(weights, state, hyper, keys, masks, start + full, x, y)
+            x, y = batch(inputs.data, order, full * s.batch, rest)
+            state, more = step(state, inputs, start + full, x, y)
             sums = tf.nest.map_structure(tf.add, sums, more)
-        return weights, state, {name: value / s.n_train for name, value in sums.items()}
+        return state, {name: value / s.n_train for name, value in sums.items()}
 
-    def validate(weights, hyper, data):
+    def validate(weights, inputs):
+        """Return {"val_" metric: (M,)} in inference mode, penalties in the loss as Keras has them."""
+        x, y = inputs.data["x_val"], inputs.data["y_val"]
         every = {"loss": loss, **scores}
-        sums = inference.sums(
-            network, weights, data["x_val"], data["y_val"], s.width, s.stacked, every
-        )
+        sums = inference.sums(network, weights, x, y, s.width, s.stacked, every)
         found = {f"val_{name}": value / s.n_val for name, value in sums.items()}
-        found["val_loss"] += penalty(weights, hyper, s.penalised)
+        found["val_loss"] += penalty(weights, inputs.hyper)
         return found
 
-    def advance(count, first, every, last, weights, state, hyper, data, orders, keys, masks):
+    def advance(count, first, every, last, state, inputs):
         keep = names + [f"val_{name}" for name in names] if s.n_val else names
+        # Rows for the longest part, so that a shorter one does not compile anew: (E, M).
         records = {name: tf.zeros([s.part, s.width], recipe.dtype) for name in keep}
 
-        def body(e, weights, state, records):
+        def body(e, state, records):
             number = first + e
-            order = orders[e] if ordered else None
-            weights, state, row = epoch(number, weights, state, hyper, data, order, keys, masks)
+            order = inputs.orders[e] if s.ordered else None  # (M, N)
+            state, row = epoch(number, state, inputs, order)  # {metric: (M,)}
             if s.n_val:
                 due = tf.logical_or((number + 1) % every == 0, number + 1 == last)
                 blank = {f"val_{name}": tf.zeros([s.width], recipe.dtype) for name in names}
-                row |= tf.cond(due, lambda: validate(weights, hyper, data), lambda: blank)
+                row |= tf.cond(due, lambda: validate(state.weights, inputs), lambda: blank)
+            # Not a TensorArray: one of dynamic size is empty under XLA.
             records = {
                 name: tf.tensor_scatter_nd_update(records[name], [[e]], [row[name]])
                 for name in keep
             }
-            return e + 1, weights, state, records
+            return e + 1, state, records
 
-        loop = (tf.constant(0), weights, state, records)
-        _, weights, state, records = tf.while_loop(lambda e, *_: e < count, body, loop)
-        return weights, state, records
+        loop = (tf.constant(0), state, records)
+        _, state, records = tf.while_loop(lambda e, *_: e < count, body, loop)
+        return state, records
 
     return advance
-
-
-def _rates(hyper, layers):
-    """Return {layer index: (M,) rate} of the random layers."""
-    return {i: hyper[f"rate/{i}"] for i in layers}

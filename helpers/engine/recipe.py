@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from helpers._base import checks
+from helpers._base import builders, checks
 from helpers._tensorflow import keras
-from helpers.engine.draws import draw
 from helpers.engine.layers import APPLY, check_layer, is_of_keras, merged, operation_is_elementwise
 
 MOST_READ = 32
@@ -60,6 +59,9 @@ def _penalties(variable, layer):
 
 class Recipe:
     """What `fit_many` needs to know of one Keras model; the model's own weight values are ignored.
+
+    Pickled as its JSON. Activations, initializers and layers that are not Keras's own must be known to the process that
+    reads it, as for any Keras model that is loaded.
 
     Parameters
     ----------
@@ -165,6 +167,9 @@ class Recipe:
             )
         return tuple(found)
 
+    def __reduce__(self):
+        return _from_json, (self.config,)
+
     def __repr__(self):
         return f"Recipe({len(self.layers)} layers, {self.size:,} parameters, {self.input_shape}->{self.output_shape})"
 
@@ -227,6 +232,11 @@ class Recipe:
                 cell.clear()
 
         return network
+
+
+def _from_json(config):
+    """Return the recipe of a model's JSON; unlike `recipe_of`, never one read before."""
+    return Recipe(keras.models.model_from_json(config))
 
 
 def _resolve(model):
@@ -374,7 +384,7 @@ class _MemberLayer(keras.layers.Layer):
 
 
 def recipe_of(model):
-    """Return the `Recipe` of a model; one of this package's builders, with the same plain arguments, is read once."""
+    """Return the `Recipe` of a model; that of a pure builder (see `builders`) with the same plain arguments is kept."""
     key = _plainly(model)
     if key is None:
         return Recipe(model)
@@ -390,9 +400,9 @@ def recipe_of(model):
 
 
 def _plainly(model):
-    """Return what determines the model of one of this package's builders, None for anything else.
+    """Return what determines the model of a pure builder with plain arguments, None for anything else.
 
-    Builders of others may have a memory, and objects among the arguments may change.
+    Any other builder may have a memory, and objects among the arguments may change.
     """
 
     def plain(value):
@@ -406,9 +416,7 @@ def _plainly(model):
     builder, args, keywords = (
         (model.func, model.args, model.keywords) if partial else (model, (), {})
     )
-    if getattr(builder, "__module__", None) != "helpers.models" or not plain(
-        (*args, *keywords.values())
-    ):
+    if not builders.is_pure(builder) or not plain((*args, *keywords.values())):
         return None
     config = keras.config
     surroundings = config.dtype_policy().name, config.floatx(), config.image_data_format()
@@ -433,4 +441,4 @@ def unstack(weights, member):
     return [w[member] for w in weights]
 
 
-__all__ = ["Recipe", "Weight", "draw", "recipe_of", "stack", "unstack"]
+__all__ = ["Recipe", "Weight", "recipe_of", "stack", "unstack"]

@@ -1,4 +1,4 @@
-"""Finished chunks kept on disk, so that a computation that was killed goes on where it stopped.
+"""A cache on disk of the pure function that trains a chunk, so that a run that was killed goes on where it stopped.
 
 Only where the environment variable GENERALIZE_RESUME names a folder, as `make notebooks` has it. A chunk is one file,
 in a folder named by a hash of all that its bits depend on. It holds a SHA-256 digest, then the bytes of arrays whose
@@ -31,81 +31,116 @@ KEEP_AFTER = (
 SPARE_BYTES = 1_000_000_000  # of the disk, which chunks never take
 
 
-def _environment(folder):
-    """Return what a chunk depends on besides its arguments: the source of this package, versions, the compiler."""
+# Of the environment, what TensorFlow, XLA, oneDNN and the CUDA libraries read: any of it may change bits.
+PREFIXES = ("TF_", "XLA_", "KERAS_", "ONEDNN_", "DNNL_", "CUDA_", "CUDNN_", "CUBLAS_", "NVIDIA_")
+ONLY_MESSAGES = "TF_CPP_"  # levels of the log
+
+
+def _sources(folder):
+    """Return {path: digest} of the Python files of a folder and of all below, each by its place."""
     folder = Path(folder)
-    files = sorted(folder.rglob("*.py"))  # of every room, each by its place
-    source = {
+    return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
+        for path in sorted(folder.rglob("*.py"))
     }
-    versions = (sys.version, np.__version__, tf.__version__, keras.__version__)
-    return source, versions, platform.machine(), XLA, os.environ.get("XLA_FLAGS")
 
 
-_HERE = _environment(
-    Path(__file__).parents[1]
-)  # as imported: an edit changes nothing that this process computes
+def _variables():
+    """Return the environment variables that may change bits."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(PREFIXES) and not name.startswith(ONLY_MESSAGES)
+    }
 
 
-def resumable(task, filled, depends, work):
-    """Return ``task``, or one that also keeps finished chunks and takes up those of a run that was killed.
+def _processor():
+    """Return what tells the processor: programs are compiled for the instructions that it has."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return [platform.machine(), platform.processor()]
+    wanted = ("model name", "flags", "Features")
+    return [platform.machine(), *sorted({line for line in lines if line.startswith(wanted)})]
+
+
+# As imported: an edit or a variable set later changes nothing that this process computes.
+_HERE = [
+    _sources(Path(__file__).parents[1]),
+    [sys.version, np.__version__, tf.__version__, keras.__version__],
+    _processor(),
+    XLA,
+    _variables(),
+]
+
+
+def _machine():
+    """Return all that bits depend on besides the arguments: `_HERE`, and what can be set while a process runs."""
+    devices = [device.name for device in tf.config.list_physical_devices()]
+    shorter = tf.config.experimental.tensor_float_32_execution_enabled()
+    return [_HERE, _variables(), devices, shorter]
+
+
+def resumable(function, blank, depends, epochs):
+    """Return ``function``, or one that also keeps finished chunks and takes up those of a run that was killed.
 
     Parameters
     ----------
-    task : callable
-        ``(index, advance, stop)``, as `runtime.run` calls it; fills the arrays of one chunk.
-    filled : callable
-        Chunk index to the list of arrays, views (M, ...), that ``task`` fills.
+    function : callable
+        ``(chunk, advance, stop)`` to a list of arrays, or None where it was stopped, as `runtime.map_chunks` calls it.
+        Beyond ``advance`` a pure function of the chunk.
+    blank : callable
+        Chunk to arrays of the shapes and types that ``function`` returns.
     depends : callable
         Returns dicts, lists and tuples of arrays, texts and numbers: all that the bits depend on. Called once, and
         only if there is something to keep or to take up.
-    work : int
+    epochs : int
         What one member counts on the progress bar.
 
     Returns
     -------
     callable
-        Like ``task``. A file that is damaged or foreign is reported, computed again and replaced; a folder that cannot
-        be written to is reported, and the computation goes on without.
+        Like ``function``. A file that is damaged or foreign is reported, computed again and replaced; a folder that
+        cannot be written to is reported once, and the computation goes on without.
     """
     folder = os.environ.get(VARIABLE)
     if not folder:
-        return task
+        return function
     earlier = _earlier(folder)
     started, guard, broken = time.monotonic(), threading.Lock(), threading.Event()
 
     @functools.cache
     def home():
-        return Path(folder) / key((_HERE, depends()))
+        return Path(folder) / key((_machine(), depends()))
 
-    def path_of(index):
+    def path_of(chunk):
         with guard:  # hashed by one thread, for all
-            return home() / f"{index:05}"
+            return home() / f"{chunk.index:05}"
 
-    def resumed(index, advance, stop):
-        arrays = filled(index)
-        path = path_of(index) if earlier else None
-        there = path is not None and path.parent.name in earlier and os.path.lexists(path)
-        if there:
-            if _load(path, arrays):
-                advance(work * len(arrays[0]))
-                return
-            _report(folder, f"Chunk {path} is damaged or foreign: it is computed again.")
-        task(index, advance, stop)
-        due = there or time.monotonic() - started > KEEP_AFTER
-        if (
-            not due or stop.is_set() or broken.is_set()
-        ):  # where a stop was asked for, the chunk may be unfinished
-            return
+    def keep(path, arrays):
         try:
-            _store(path_of(index), arrays)
+            _store(path, arrays)
         except OSError as error:
             with guard:  # said by one thread, for all
                 if not broken.is_set():
                     text = f"Chunks cannot be kept in {folder} ({error.strerror}): the computation goes on without."
                     _report(folder, text)
                 broken.set()
+
+    def resumed(chunk, advance, stop):
+        path = path_of(chunk) if earlier else None
+        there = path is not None and path.parent.name in earlier and os.path.lexists(path)
+        if there:
+            found = _load(path, blank(chunk))
+            if found is not None:
+                advance(epochs * chunk.kept)
+                return found
+            _report(folder, f"Chunk {path} is damaged or foreign: it is computed again.")
+        arrays = function(chunk, advance, stop)
+        due = there or time.monotonic() - started > KEEP_AFTER
+        if arrays is not None and due and not broken.is_set():
+            keep(path_of(chunk), arrays)
+        return arrays
 
     return resumed
 
@@ -135,20 +170,20 @@ def _digest(path, parts):
 
 
 def _load(path, arrays):
-    """Fill the arrays from a chunk's file; return whether it was whole and its own, and leave them alone if not."""
+    """Return a chunk's arrays, of the shapes and types of those given, or None unless the file is whole and its own."""
     size = hashlib.sha256().digest_size
     try:
         fits = path.stat().st_size == size + sum(array.nbytes for array in arrays)
         content = path.read_bytes() if fits else b""
     except OSError:
-        return False
+        return None
     body = np.frombuffer(content, np.uint8)[size:]
     if content[:size] != _digest(path, [body]):
-        return False
+        return None
     for array in arrays:
         array[...] = body[: array.nbytes].view(array.dtype).reshape(array.shape)
         body = body[array.nbytes :]
-    return True
+    return arrays
 
 
 def _store(path, arrays):

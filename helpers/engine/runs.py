@@ -11,24 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers._base import checks, seeds
+from helpers._base import checks
 from helpers._tensorflow import keras
-from helpers.engine import inference
+from helpers.engine import draws, inference
 from helpers.engine.recipe import recipe_of, unstack
 
 _SCHEMA = 1
-
-
-def epoch_orders(rng, examples, epochs):
-    """Return the next ``epochs`` random orders of the examples, (epochs, N) int32; consumes ``rng``."""
-    return rng.permuted(
-        np.broadcast_to(np.arange(examples, dtype=np.int32), (epochs, examples)), axis=1
-    )
-
-
-def order_generator(seed, shuffle, member):
-    """Return the generator of a member's batch orders: its own, or one that all share."""
-    return seeds.generator(seed, "batches", *(() if shuffle == "shared" else (member,)))
 
 
 class Runs:
@@ -153,7 +141,9 @@ class Runs:
             s["shuffle"] is False or not cuts
         ):  # one full batch: its order means nothing and is never shuffled
             return [np.split(np.arange(n), cuts)] * s["epochs"]
-        orders = epoch_orders(order_generator(s["seed"], s["shuffle"], member), n, s["epochs"])
+        orders = draws.epoch_orders(
+            draws.order_generator(s["seed"], s["shuffle"], member), n, s["epochs"]
+        )
         return [np.split(order, cuts) for order in orders]
 
     def model(self, member, epoch=None):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,10 +22,13 @@ WIDTHS = (1, 2, 5, 10, 50, 250)
 CACHE_PROGRAMS = 64  # the most that are kept; the one unused for longest goes first
 ORDER_BYTES = 16_000_000  # of the batch orders handed to one call
 CALL_WORK = 2e10  # floating-point operations of one program call: about half a second, so that Ctrl-C is heard
-_cache, _lock = {}, threading.Lock()
+_cache: dict[tuple, Any] = {}
+_lock = threading.Lock()
+
+Advance = Callable[[float], None]
 
 
-def workers():
+def workers() -> int:
     """Return how many chunks run at once: the cores this process may use."""
     try:
         return len(os.sched_getaffinity(0))
@@ -31,7 +36,7 @@ def workers():
         return os.cpu_count() or 1
 
 
-def chunk_width(recipe, rows):
+def chunk_width(recipe: Any, rows: int) -> int:
     """Return how many members one program call holds, from architecture, rows per step and dtype alone.
 
     Bits depend on the width (measured), so it must not depend on the number of members or of cores. A chunk that is
@@ -53,7 +58,7 @@ def chunk_width(recipe, rows):
     return max(width for width in WIDTHS if width <= max(1, CHUNK_BYTES // per_member))
 
 
-def part_length(recipe, rows, width):
+def part_length(recipe: Any, rows: int, width: int) -> int:
     """Return the most epochs one program call may take: ``CALL_WORK``.
 
     Bounded by the memory of the batch orders too, which travel with the call.
@@ -82,15 +87,83 @@ def compiled(function, *specs):
     return program.get_concrete_function(*tf.nest.map_structure(spec, specs))
 
 
-def chunks(members, width):
-    """Return the member indices of every chunk, (width,) each; the last repeats its last member to the full width."""
-    return [
-        np.minimum(np.arange(first, first + width), members - 1)
-        for first in range(0, members, width)
-    ]
+class Chunk(NamedTuple):
+    """The members that one program call holds.
+
+    Attributes
+    ----------
+    index : int
+        Its number.
+    chosen : numpy.ndarray (width,)
+        Its members; a chunk that is not full repeats its last member to the full width.
+    kept : int
+        How many of them count, from the first on.
+    """
+
+    index: int
+    chosen: np.ndarray
+    kept: int
+
+    @property
+    def place(self) -> slice:
+        """Where the kept members stand among all."""
+        return slice(int(self.chosen[0]), int(self.chosen[0]) + self.kept)
 
 
-def run(task, count, bar=None):
+def chunk(index: int, members: int, width: int) -> Chunk:
+    """Return one of the `chunks`."""
+    first = index * width
+    chosen = np.minimum(np.arange(first, first + width), members - 1)
+    return Chunk(index, chosen, min(width, members - first))
+
+
+def chunks(members: int, width: int) -> list[Chunk]:
+    """Return all chunks of so many members, in order."""
+    return [chunk(index, members, width) for index in range(-(-members // width))]
+
+
+def map_chunks(
+    work: Callable[[Chunk, Advance, threading.Event], Sequence[np.ndarray] | None],
+    members: int,
+    width: int,
+    bar: Any = None,
+) -> list[np.ndarray]:
+    """Return the arrays (M, ...) of which ``work`` computes each chunk's part, on one thread per core.
+
+    Parameters
+    ----------
+    work : callable
+        ``(chunk, advance, stop)`` to arrays whose first ``chunk.kept`` rows are those of its members, of the same kinds
+        for every chunk; ``advance`` and ``stop`` as in `run`. What it returns once ``stop`` is set does not matter.
+    members, width : int
+        M, and how many of them a chunk holds.
+    bar : tqdm.tqdm, optional
+        Moved by ``advance``.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        (M, ...) each.
+    """
+    whole: list[np.ndarray] = []
+    guard = threading.Lock()
+
+    def task(index: int, advance: Advance, stop: threading.Event) -> None:
+        one = chunk(index, members, width)
+        parts = work(one, advance, stop)
+        if parts is None:  # stopped: the error that stopped it is raised by `run`
+            return
+        with guard:  # allocated once the first chunk has told shapes and types
+            if not whole:
+                whole.extend(np.empty((members, *part.shape[1:]), part.dtype) for part in parts)
+        for target, part in zip(whole, parts, strict=True):
+            target[one.place] = part[: one.kept]
+
+    run(task, -(-members // width), bar)
+    return whole
+
+
+def run(task: Callable[[int, Advance, threading.Event], None], count: int, bar: Any = None) -> None:
     """Call ``task(index, advance, stop)`` for every index on one thread per core; the first error ends all.
 
     ``advance(amount)`` moves the progress bar; a task returns early once ``stop`` (threading.Event) is set. Ctrl-C

@@ -106,7 +106,7 @@ def _crossing(recipe, width, rows, moving, task, example):
     """
 
     def build():
-        loss = losses.resolve("auto", task, recipe.output_shape[0], recipe.dtype)[1]
+        loss = losses.per_example(losses.default(task, recipe.output_shape[0]))
         network, score = recipe.network(), {"loss": loss}
         at = _sums(network, width, moving, score)
 
@@ -246,7 +246,7 @@ def _most(recipe, rows):
 
 
 def _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work):
-    """Call ``work(network, calls, width, rows)`` for every network, on one thread per core.
+    """Return the arrays (M, ...) of which ``work(calls, width, rows)`` computes one network's, on one thread per core.
 
     ``width`` rays are looked at at once. ``calls`` gives (place, tensors) one after the other: a slice of the
     directions, and the arguments base, steps, x and y. A call holds all of a network's rays, or as many as make up
@@ -272,7 +272,10 @@ def _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work
             place = slice(begin, begin + size)
             yield place, (base, [tf.constant(directions[i][m, place]) for i in moving], *data)
 
-    runtime.run(lambda m, advance, stop: work(m, each_call(m), width, rows), len(weights[0]))
+    def alone(chunk, advance, stop):  # a chunk of one network: its rays fill the program
+        return [part[np.newaxis] for part in work(each_call(chunk.index), width, rows)]
+
+    return runtime.map_chunks(alone, len(weights[0]), 1)
 
 
 def crossing(recipe, weights, directions, moving, rays, x, y, stacked, task, start, pilot, search):
@@ -281,35 +284,35 @@ def crossing(recipe, weights, directions, moving, rays, x, y, stacked, task, sta
     With ``pilot`` only the first rays of a network, those looked at at once, start at ``start``. ``search``: threshold,
     growth of the scan, last radius, relative width at which bisection ends.
     """
-    radii, limits = np.empty((len(weights[0]), rays)), tf.constant(search, recipe.dtype)
+    limits = tf.constant(search, recipe.dtype)
 
-    def work(m, calls, width, rows):
-        first, fresh = tf.constant(start, recipe.dtype), pilot
+    def work(calls, width, rows):
+        radii, first, fresh = np.empty(rays), tf.constant(start, recipe.dtype), pilot
         for place, tensors in calls:
             arguments = (*tensors, first, tf.constant(fresh), limits)
             found, first = _crossing(recipe, width, rows, moving, task, arguments)(*arguments)
-            radii[m, place], fresh = found.numpy(), False
+            radii[place], fresh = found.numpy(), False
+        return [radii]
 
-    _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work)
-    return radii
+    return _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work)[0]
 
 
 def along(recipe, weights, directions, moving, rays, x, y, stacked, task, radii):
     """Return {metric: (M, K, R)} at base + radius * direction for every radius of ``radii`` (R,)."""
     names = tuple(losses.metrics(task, recipe.output_shape[0]))
-    found = {name: np.empty((len(weights[0]), rays, len(radii)), np.float32) for name in names}
-    radii = tf.constant(radii, recipe.dtype)
+    looks = tf.constant(radii, recipe.dtype)
 
-    def work(m, calls, width, rows):
+    def work(calls, width, rows):
+        found = {name: np.empty((rays, len(radii)), np.float32) for name in names}
         for place, tensors in calls:
-            arguments = (*tensors, radii)
-            for name, means in _along(recipe, width, rows, moving, task, arguments)(
-                *arguments
-            ).items():
-                found[name][m, place] = means.numpy()
+            arguments = (*tensors, looks)
+            program = _along(recipe, width, rows, moving, task, arguments)
+            for name, means in program(*arguments).items():
+                found[name][place] = means.numpy()
+        return list(found.values())
 
-    _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work)
-    return found
+    found = _each_network(recipe, weights, directions, moving, rays, x, y, stacked, work)
+    return dict(zip(names, found, strict=True))
 
 
 def input_jacobian(recipe, weights, x):
@@ -329,22 +332,16 @@ def input_jacobian(recipe, weights, x):
 
         return runtime.compiled(function, *example)
 
-    logits = np.empty((members, rows, *recipe.output_shape), recipe.dtype)
-    slopes = np.empty((members, rows, *recipe.output_shape, *recipe.input_shape), recipe.dtype)
-    groups = runtime.chunks(members, width)
-    example = ([tf.constant(w[groups[0]]) for w in weights], tf.constant(x[groups[0]]))
+    def tensors(chunk):
+        return [tf.constant(w[chunk.chosen]) for w in weights], tf.constant(x[chunk.chosen])
+
+    example = tensors(runtime.chunk(0, members, width))
     program = runtime.cached(("input_jacobian", recipe.key, recipe.dtype, width, rows), build)
 
-    def task(index, advance, stop):
-        chosen = groups[index]
-        place, kept = (
-            slice(index * width, index * width + width),
-            min(width, members - index * width),
-        )
-        found = program([tf.constant(w[chosen]) for w in weights], tf.constant(x[chosen]))
-        logits[place], slopes[place] = (part.numpy()[:kept] for part in found)
+    def work(chunk, advance, stop):
+        return [part.numpy() for part in program(*tensors(chunk))]
 
-    runtime.run(task, len(groups))
+    logits, slopes = runtime.map_chunks(work, members, width)
     return logits, slopes
 
 

@@ -9,11 +9,12 @@ import pytest
 from conftest import make
 
 from helpers import models
-from helpers._base import checks
+from helpers._base import checks, memory
 from helpers._tensorflow import keras
 from helpers.data import Dataset
-from helpers.engine import api, plan
-from helpers.engine.recipe import Recipe, draw
+from helpers.engine import api, runtime
+from helpers.engine.draws import draw
+from helpers.engine.recipe import Recipe
 
 L = keras.layers
 
@@ -488,7 +489,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_fit_many_refuses(case, monkeypatch):
     change, kind, text = CASES[case]
-    monkeypatch.setattr(api.runtime, "run", lambda *_: pytest.fail("training started"))
+    monkeypatch.setattr(runtime, "run", lambda *_: pytest.fail("training started"))
     arguments = {"model": net, "dataset": REG, "members": 4, "epochs": 2} | change
     started = time.monotonic()
     with pytest.raises(kind, match="(?s)" + text):
@@ -564,9 +565,11 @@ def test_builders_refuse(call, kind, text):
 
 
 def test_more_members_than_memory_holds_are_refused_before_anything_is_allocated(monkeypatch):
-    monkeypatch.setattr(plan.psutil, "virtual_memory", lambda: types.SimpleNamespace(total=10_000))
+    monkeypatch.setattr(
+        memory.psutil, "virtual_memory", lambda: types.SimpleNamespace(total=10_000)
+    )
     with pytest.raises(
-        ValueError, match=r"`members` must be at most \d+ for the machine's memory.*=60"
+        ValueError, match=r"`members` must be at most \d+ for the .* GiB of memory.*=60"
     ):
         api.fit_many(net, REG, members=60, epochs=2)
 

@@ -17,8 +17,9 @@ from conftest import make
 from helpers import models
 from helpers._tensorflow import keras
 from helpers.data import Dataset
-from helpers.engine import api, inference, runtime
-from helpers.engine.recipe import Recipe, draw, unstack
+from helpers.engine import api, inference, noise, runtime
+from helpers.engine.draws import draw
+from helpers.engine.recipe import Recipe, unstack
 
 
 def small(**options):
@@ -266,7 +267,8 @@ def noise_of(layer, count=40):
     keys = np.stack([seeds.sequence(0, "dropout", m).generate_state(2) for m in range(count)])
     for step in range(3):
         rates = {i: tf.fill([count], 0.3) for i in (0, 1)}
-        context = Context(True, rates, (tf.constant(keys), tf.constant(step, tf.uint32)))
+        source = noise.Source(tf.constant(keys), tf.constant(step, tf.uint32))
+        context = Context(True, rates, source)
         x = tf.broadcast_to(data.x_train, [count, 64, 50])
         weights = [tf.eye(50, batch_shape=[count])]
         seen.append(network(x, weights, context).numpy())
