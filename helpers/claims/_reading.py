@@ -30,11 +30,6 @@ MOST_WORDS = 10
 N_CHECK = 20  # first rows that are checked, unless registered otherwise
 PAIRED = ("mean difference", "difference of proportions", "rank correlation")  # need a baseline
 ALONE = ("mean", "proportion")  # take none
-RANGES = {
-    "proportion": (0.0, 1.0),
-    "difference of proportions": (-1.0, 1.0),
-    "rank correlation": (-1.0, 1.0),
-}
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_.-]*")
 FUNCTION = re.compile(r"[a-z]\w*(\.[a-z]\w*)+")
 
@@ -468,7 +463,7 @@ def _arrays_fit(where, statistic, baseline, place):
 
 
 def _in_range(where, setting, place):
-    least, most = RANGES.get(setting.statistic, (-math.inf, math.inf))
+    least, most = verdict.RANGES.get(setting.statistic, (-math.inf, math.inf))
     region = setting.region
     edges = [region.at_least, region.at_most, setting.reference, *(region.outer or ())]
     for edge in edges:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers import stats
 from helpers._base import checks, files, paths
 from helpers.claims import measure, verdict
 from helpers.claims.entries import Claim, Control, Region
@@ -28,6 +29,7 @@ from helpers.stats import LEVEL, Interval
 DIGITS = 10  # significant, of every number in a record: what different processors agree on
 SAME_LEVEL = 0.999  # of the interval of a control of kind same
 NO_DATA = "no data"
+NO_EFFECT = "there is no effect to explain"
 NOTES = {  # beside a verdict that stands although a gate failed
     "attainable": "nothing to gain here",
     "reliability": "measured with a coarse ruler",
@@ -429,11 +431,15 @@ def _control(control, passed, answer, found=None):
 
 
 def _cause(control, claim, quantity, found, arrays_of):
-    """Ask whether, at 99 %, at most half of the claim's effect is left.
+    """Ask whether, at 99 %, at most half of the effect is left.
 
-    The effect that is left minus half of the claim's effect, both from no effect and towards the region, has an upper
-    limit by the squares of both intervals' sides (as Newcombe's): the two come from different experiments.
+    With a baseline the control brings both effects itself, replicate by replicate: ``values`` with the cause removed,
+    ``baseline`` with it. Without, the effect that is left is compared with the claim's own, both from no effect and
+    towards the region; its upper limit is by the squares of both intervals' sides (as Newcombe's), since the two
+    come from different experiments.
     """
+    if control.baseline:
+        return _paired_cause(control, arrays_of(control.experiment))
     arrays = arrays_of(quantity.experiment) if quantity.experiment else None
     if arrays is None:
         return _control(control, False, "the claim's own data are not here", found)
@@ -445,8 +451,28 @@ def _cause(control, claim, quantity, found, arrays_of):
     )
     upper = left - full / 2 + math.hypot(left_high - left, (full - full_low) / 2)
     share = left / full if full else math.nan
-    text = f"{share:.0%} of the effect is left" if full_low > 0 else "there is no effect to explain"
+    text = _left(share) if full_low > 0 else NO_EFFECT
     return _control(control, full_low > 0 and upper <= 0, text, found)
+
+
+def _paired_cause(control, arrays):
+    """Ask it of the mean of ``values - baseline / 2``, whose interval must lie on the side of no effect."""
+    left = measure.of(arrays, control.values).astype(float)
+    full = measure.of(arrays, control.baseline).astype(float)
+    whole, rest = stats.mean_interval(full), stats.mean_interval(left - full / 2)
+    share = left.mean() / full.mean() if full.mean() else math.nan
+    if whole.low > 0:
+        return _control(control, rest.high <= 0, _left(share), rest)
+    return _control(
+        control,
+        whole.high < 0 and rest.low >= 0,
+        _left(share) if whole.high < 0 else NO_EFFECT,
+        rest,
+    )
+
+
+def _left(share):
+    return f"{share:.0%} of the effect is left".replace("%", " %")
 
 
 # ------------------------------------------------------------------------------------------ files

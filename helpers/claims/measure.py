@@ -272,7 +272,7 @@ def gate(gate: Gate, setting: Setting, arrays: Arrays, own: Interval) -> GateRes
     if gate.kind == "reliability":
         return _reliability(gate, setting, arrays)
     if aim.shape in verdict.WITHOUT_DIFFERENCE:
-        return _rival(gate, setting, arrays, aim)
+        return _rival(gate, setting, arrays, own, aim)
     if aim.shape == "band" or gate.best is not None or setting.statistic in CAPPED:
         return _capped(gate, setting, arrays, own, aim)
     return _largest_effect(gate, setting, arrays, aim)
@@ -332,13 +332,21 @@ def _largest_effect(gate, setting, arrays, aim):
     return _answer(gate, passed, found, f"{short(needed)} was needed", needed=needed)
 
 
-def _rival(gate, setting, arrays, aim):
-    """Ask that a rival that is known to be worse lies 2 d from no effect, in the place of the claim's values."""
+def _rival(gate, setting, arrays, own, aim):
+    """Ask that a rival that is known to be worse lies 2 d from no effect, in the place of the claim's values.
+
+    Where the measure ends before that (a correlation of 1.4), it must lie beyond the edge by half the claim's interval.
+    """
     baseline = gate.baseline or setting.baseline
     values = of(arrays, gate.values)
     found = interval(setting.statistic, values, _named(arrays, baseline))
     low, high = aim.turned(found.low, found.high)
     below, above = aim.nothing - 2 * aim.distance, aim.nothing + 2 * aim.distance
+    if setting.statistic in verdict.RANGES and aim.shape == "non-inferiority":
+        ends = sorted(aim.inward(end) for end in verdict.RANGES[setting.statistic])
+        own_low, own_high = aim.turned(own.low, own.high)
+        if below < ends[0]:
+            below = aim.low - (own_high - own_low) / 2
     passed = high <= below or (aim.shape == "equivalence" and low >= above)
     needed = aim.outward(above if aim.shape == "equivalence" and low > aim.nothing else below)
     text = f"the worse rival had to reach {short(needed)}"

@@ -29,6 +29,11 @@ NOTHING = {  # no effect of each statistic; a mean and a proportion name theirs
     "ratio": 1.0,
 }
 STATISTICS = tuple(NOTHING)
+RANGES = {
+    "proportion": (0.0, 1.0),
+    "difference of proportions": (-1.0, 1.0),
+    "rank correlation": (-1.0, 1.0),
+}
 COMMON_SMALLEST = {"ratio": 1.10, "proportion": 0.10, "difference of proportions": 0.10}
 WITHOUT_DIFFERENCE = ("equivalence", "non-inferiority")  # regions that contain no effect
 PARTS_ORDER = (CONTRADICTED, NOT_TESTABLE, OPEN, WEAKER, SUPPORTED)

@@ -1,0 +1,194 @@
+"""The whole chain on a world of two seconds: TOML, replicates, verdict, table, numbers in a text; and what breaks it."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from helpers._base import paths, seeds
+from helpers.claims import ledger, registry
+from helpers.experiments import judge, run, store
+from helpers.experiments.store import Place
+
+TOML = """
+[experiment."tiny/two_rates"]
+function = "tiny.two_rates"
+n = 60
+recipe = { gain = 1.0 }
+quick = { n = 4 }
+n_check = 5
+
+[[claim]]
+id = "ours/second-is-better"
+kind = "estimate"
+role = "ours"
+statement = "The second rate lowers the error by 0.5 or more."
+experiment = "tiny/two_rates"
+values = "second"
+baseline = "first"
+statistic = "mean difference"
+region = { at_most = -0.5 }
+reason = "a test"
+known = "nothing"
+gates = [ { kind = "attainable", values = "oracle", baseline = "first" } ]
+"""
+PAGE = "# Results\n\n<!-- claims:begin -->\n\n<!-- claims:end -->\n"
+README = "It falls by ?<!-- ours/second-is-better estimate .2f -->.\n"
+
+
+def two_rates(seed, n, *, gain):
+    """Return the errors of two invented rates, of which the second is better by ``gain``."""
+    rows = [seeds.generator(seed, "row", row).normal(size=2) for row in range(n)]
+    first, second = np.transpose(rows)
+    return {
+        "first": (5 + first).astype(np.float32),
+        "second": (5 - gain + second).astype(np.float32),
+        "oracle": (5 + first - 3).astype(np.float32),
+        "constants": {"gain": np.array([gain], np.float32)},
+    }
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """Give a checkout with one lesson whose experiment takes no time."""
+    for folder in ("claims", "results", "notebooks", "docs"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "claims" / "90_tiny.toml").write_text(TOML, encoding="utf-8")
+    (tmp_path / "results" / "README.md").write_text(PAGE, encoding="utf-8")
+    (tmp_path / "README.md").write_text(README, encoding="utf-8")
+    monkeypatch.setattr(paths, "checkout", lambda: tmp_path)
+    monkeypatch.setattr(paths, "shipped", lambda name: tmp_path / name)
+    world = types.ModuleType("helpers.experiments.tiny")
+    world.two_rates = two_rates
+    monkeypatch.setitem(sys.modules, "helpers.experiments.tiny", world)
+    return tmp_path
+
+
+def train(**options):
+    """Train what is due and publish; return what was trained."""
+    known = registry.load()
+    done = run.train_due(known, say=lambda text: None, **options)
+    judge.publish(known, "2026-01-01")
+    return [one.id for one in done]
+
+
+def test_from_the_registration_to_the_readme(root):
+    assert train() == ["tiny/two_rates"]
+    record = ledger.load(root / "results" / "claims")["ours/second-is-better"]
+    assert (record.word, record.n) == ("supported", 60)
+    table = (root / "results" / "README.md").read_text(encoding="utf-8")
+    assert "The second rate lowers the error" in table and "supported" in table
+    assert f"falls by {record.estimate:.2f}<!--" in (root / "README.md").read_text(encoding="utf-8")
+    assert judge.differences() == []
+
+
+def test_a_run_that_is_repeated_trains_and_writes_nothing(root):
+    train()
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*.*") if path.is_file()}
+    assert train() == []
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*.*") if path.is_file()} == before
+
+
+def test_another_region_is_another_draw_and_the_old_one_stays_on_record(root):
+    train()
+    path = root / "claims" / "90_tiny.toml"
+    path.write_text(TOML.replace("at_most = -0.5", "at_most = -1.5"), encoding="utf-8")
+    known = registry.load()
+    assert store.read("tiny/two_rates", known.registration("tiny/two_rates")) is None  # foreign
+    assert train() == ["tiny/two_rates"]
+    lines = ledger.drawn(root / "results" / "registrations.csv")
+    assert len(lines) == 2 and lines[0].hash != lines[1].hash
+    assert "at_most was -0.5" in lines[1].changed
+
+
+def test_another_wording_is_no_new_draw(root):
+    train()
+    path = root / "claims" / "90_tiny.toml"
+    path.write_text(TOML.replace("The second rate lowers", "Rate two lowers"), encoding="utf-8")
+    assert train() == []
+    assert len(ledger.drawn(root / "results" / "registrations.csv")) == 1
+    assert judge.differences() == []
+
+
+def change(root, **changes):
+    """Put other arrays into the store as somebody would who also mends the index."""
+    place, known = Place(), registry.load()
+    arrays = store.read("tiny/two_rates", known.registration("tiny/two_rates"))
+    for name, (row, value) in changes.items():
+        arrays[name] = arrays[name].copy()
+        arrays[name][row] = value
+    entry = store.index(place)["tiny/two_rates"].__class__(
+        **{**vars(store.index(place)["tiny/two_rates"]), "arrays": store.digest(arrays)}
+    )
+    store.put("tiny/two_rates", arrays, entry, place)
+
+
+def test_a_number_changed_in_a_checked_row_is_caught(root):
+    train()
+    known = registry.load()
+    experiment = known.experiments["tiny/two_rates"]
+
+    def rows():
+        stored = store.read(experiment.id, known.registration(experiment.id))
+        return run.first_rows(experiment, known, stored, store.index()[experiment.id])
+
+    assert rows() == []
+    change(root, second=(3, 4.5))
+    assert [difference.array for difference in rows()] == ["second"]
+    assert (
+        judge.differences()
+    )  # its verdict, its draw and the numbers in the texts no longer follow either
+
+
+def test_rows_of_another_processor_may_differ_by_little_and_not_by_much():
+    rng = np.random.default_rng(0)
+    kept = rng.normal(size=100).astype(np.float32)
+    near = kept[:20] + np.float32(1e-3)
+    assert run.compared(kept, near, exact=False) == "" and run.compared(kept, near, exact=True)
+    assert run.compared(kept, kept[:20] + np.float32(2), exact=False)
+
+
+def test_a_published_verdict_that_was_touched_is_seen(root):
+    train()
+    path = root / "results" / "claims" / "90_tiny.json"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"supported"', '"open"'), encoding="utf-8"
+    )
+    assert any("ours/second-is-better" in line for line in judge.differences())
+
+
+def test_a_number_in_a_text_that_was_touched_is_seen(root):
+    train()
+    (root / "README.md").write_text(
+        "It falls by 7<!-- ours/second-is-better estimate .2f -->.\n", encoding="utf-8"
+    )
+    assert judge.differences() == ["README.md is not what the results say: run `make experiments`"]
+
+
+def test_where_only_the_store_may_be_read_a_missing_file_is_an_error(root, monkeypatch):
+    monkeypatch.setenv("GENERALIZE_STORE", "only")
+    with pytest.raises(FileNotFoundError, match="make experiments ONLY=tiny/two_rates"):
+        run.obtain("tiny/two_rates")
+    train()
+    arrays, entry = run.obtain("tiny/two_rates")
+    assert len(arrays["first"]) == entry.n == 60
+
+
+def test_a_readers_own_registration_is_trained_on_demand_and_never_judged_into_results(root):
+    mine = TOML.replace("tiny/two_rates", "mine/other").replace(
+        "ours/second-is-better", "ours/mine"
+    )
+    (root / "claims" / "mine.toml").write_text(mine, encoding="utf-8")
+    assert train() == ["tiny/two_rates"]
+    assert train(only=["mine"]) == ["mine/other"]
+    assert "ours/mine" not in ledger.load(root / "results" / "claims")
+    assert len(ledger.drawn(root / "results" / "registrations.csv")) == 1
+
+
+def test_fewer_rows_of_the_same_seed(root):
+    known = registry.load()
+    run.train_due(known, Place("full", 0, 0.1), say=lambda text: None)
+    few = store.read("tiny/two_rates", known.registration("tiny/two_rates"), Place("full", 0, 0.1))
+    whole = run.compute(known.experiments["tiny/two_rates"], known)
+    assert len(few["first"]) == 6 and np.array_equal(few["first"], whole["first"][:6])

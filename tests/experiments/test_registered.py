@@ -1,0 +1,63 @@
+"""Every registered experiment, with its quick recipe: rows that do not depend on how many there are, arrays that fit."""
+
+import numpy as np
+import pytest
+
+from helpers.claims import registry
+from helpers.experiments import run, store
+from helpers.experiments.store import CONSTANTS, Place
+
+KNOWN = registry.load()
+QUICK = Place("quick")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", KNOWN.experiments.values(), ids=lambda e: e.id)
+def test_a_row_does_not_depend_on_how_many_rows_there_are(experiment):
+    n = experiment.n_for("quick")
+    few = store.flat(run.compute(experiment, KNOWN, QUICK))
+    more = store.flat(run.compute(experiment, KNOWN, QUICK, n + 2))
+    assert list(few) == list(more)
+    for name, values in few.items():
+        rows = len(values) if name.startswith(f"{CONSTANTS}/") else n
+        assert np.array_equal(values, more[name][:rows]), name
+
+
+def test_what_claims_ask_of_an_experiment_is_in_the_store():
+    for claim in KNOWN.claims.values():
+        for setting in (*claim.main, *claim.elsewhere):
+            for quantity in claim.quantities(setting):
+                arrays = store.read(quantity.experiment, KNOWN.registration(quantity.experiment))
+                assert arrays is not None, quantity.experiment
+                assert quantity.values in arrays, (claim.id, quantity.values)
+                assert not quantity.baseline or quantity.baseline in arrays, (
+                    claim.id,
+                    quantity.baseline,
+                )
+
+
+def test_the_committed_store_is_small():
+    files = list(Place().folder.rglob("*.npz"))
+    assert files and sum(file.stat().st_size for file in files) < 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("arrays", "says"),
+    [
+        ({"a": np.zeros(3)}, "4 replicates first"),
+        ({"a": np.float32(1)}, "4 replicates first"),
+        ({"a": np.array([1, 2, np.nan, 4])}, "finite"),
+        ({"a": np.array(list("abcd"))}, "numbers or bools"),
+    ],
+)
+def test_arrays_that_the_store_does_not_keep_are_refused(arrays, says):
+    with pytest.raises(ValueError, match=says):
+        run.checked("world/name", arrays, 4)
+
+
+def test_a_function_that_is_not_there_is_named():
+    broken = KNOWN.experiments["noisy_line/rivals"].__class__(
+        "a/b", "01", "noisy_line.nothing", 2, {}, {}, 0
+    )
+    with pytest.raises(ValueError, match=r"noisy_line\.nothing.*claims/01\.toml"):
+        run.function_of(broken)
