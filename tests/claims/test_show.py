@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import re
 from html.parser import HTMLParser
 
@@ -109,7 +110,7 @@ def test_labels_under_the_axis_do_not_touch(name):
     rows = [_ruler.Row("", HARD[name])]
     for line in _ruler.lines(_ruler._bottom_labels(rows, _ruler.axis(rows))):
         ends = sorted(label.ends for label in line)
-        assert all(a[1] < b[0] for a, b in zip(ends, ends[1:]))
+        assert all(a[1] < b[0] for a, b in itertools.pairwise(ends))
         assert all(low >= -0.01 and high <= 100.01 for low, high in ends)
 
 
