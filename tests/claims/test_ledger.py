@@ -263,6 +263,7 @@ def control(found, kind, control_arrays, claim_arrays=None, **changes):
 def test_same_holds_where_the_interval_includes_no_effect(found):
     assert control(found, "same", arrays(0.0)).passed
     assert not control(found, "same", arrays(0.1)).passed
+    assert not control(found, "same", arrays(-0.1)).passed
     assert control(found, "same", arrays(0.0)).interval.level == 0.999
 
 
@@ -282,6 +283,7 @@ def test_known_holds_where_the_claims_region_is_supported(found):
         (-0.2, 1.0, True),  # reversed: all of it goes
         (0.0, 0.0, False),  # nothing to explain
         (-0.5, -1.0, False),
+        (-1.0, -1.0, False),  # the claim's effect is on the other side
     ],
 )
 def test_cause_holds_where_half_of_the_effect_goes(found, left, whole, right):
