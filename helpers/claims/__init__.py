@@ -3,3 +3,7 @@
 `registry` reads what is registered, `planning` says before any data what can come out, `measure` turns arrays into
 intervals, `verdict` intervals into words, `ledger` keeps the records and `show` draws them.
 """
+
+from helpers.claims import ledger, measure, planning, registry, show, verdict
+
+__all__ = ["ledger", "measure", "planning", "registry", "show", "verdict"]

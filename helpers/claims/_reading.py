@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from helpers.claims import verdict
+from helpers.claims import measure, verdict
 from helpers.claims.entries import (
     NO_WORDING,
     Claim,
@@ -27,6 +27,7 @@ SOURCES = frozenset(  # the five documents that the project is about; keys of re
 )
 ROLES = ("source", "literature", "ours")
 MOST_WORDS = 10
+LEAST_N = ((0.99, 1000), (0.95, 300))  # of claims on a share of at least so much, or its complement
 N_CHECK = 20  # first rows that are checked, unless registered otherwise
 PAIRED = ("mean difference", "difference of proportions", "rank correlation")  # need a baseline
 ALONE = ("mean", "proportion")  # take none
@@ -209,7 +210,7 @@ def _claim(where, entry, known):
         where.fail("experiment", text, "", "Name one, or settings elsewhere that were tested.")
     for part in parts:
         _gate_experiments(where, part.gates, known)
-    return Claim(
+    found = Claim(
         id=name,
         lesson=_lesson(where.file),
         kind=kind,
@@ -227,6 +228,33 @@ def _claim(where, entry, known):
         in_lesson=_flag(where, entry, "lesson"),
         verified=_verified(where, entry, kind),
     )
+    for setting in (*found.main, *found.elsewhere):
+        for quantity in found.quantities(setting):
+            _enough(where, quantity, kind, known)
+    return found
+
+
+def _enough(where, quantity, kind, known):
+    """Refuse a share that n replicates could never put into its region, whatever came out."""
+    if kind == "estimate" and quantity.statistic == "proportion" and quantity.experiment:
+        n = known[quantity.experiment].n
+        _reachable(where, quantity.region, n, "region")
+        low, high = quantity.region.at_least, quantity.region.at_most
+        extreme = max(0 if low is None else low, 0 if high is None else 1 - high)
+        for share, least in LEAST_N:
+            if extreme >= share and n < least:
+                text = f"on an experiment of n = {least} or more, for a share of {share} or beyond"
+                where.fail("experiment", text, f"{quantity.experiment}, n = {n}", "Raise n.")
+    for gate in quantity.gates:
+        name = gate.experiment or quantity.experiment
+        if gate.kind == "manipulation" and gate.statistic == "proportion" and name:
+            _reachable(where, gate.region, known[name].n, "gates.region")
+
+
+def _reachable(where, region, n, field):
+    if not measure.reachable(region, n):
+        remedy = "Raise n, or widen the region: no count could have an interval within it."
+        where.fail(field, f"within reach of n = {n}", str(region), remedy)
 
 
 def _flag(where, entry, key):

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.stats
 
 from helpers import stats
-from helpers.claims import planning, verdict
+from helpers.claims import verdict
 from helpers.claims.entries import Gate, Region, Setting
 from helpers.stats import LEVEL, Interval
 
@@ -161,6 +162,27 @@ def _successes(name, values):
         text = f"Argument `{name}` must hold true or false for each of two replicates or more."
         raise ValueError(f"{text} Received: shape {values.shape}, {values.dtype}.")
     return values.astype(bool)
+
+
+def wilson(counts, n: int, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of Wilson's interval for many counts of n at once; `stats.proportion_interval` takes one."""
+    z = scipy.stats.norm.ppf((1 + level) / 2)
+    p = np.asarray(counts) / n
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+
+
+def reachable(region: Region, n: int) -> bool:
+    """Return whether any count of n replicates puts Wilson's interval wholly into a region.
+
+    Examples
+    --------
+    >>> reachable(Region(at_least=0.95), 100), reachable(Region(at_least=0.95), 300)
+    (False, True)
+    """
+    ends = zip(*wilson(np.arange(n + 1), n), strict=True)
+    return any(verdict.contains(region, a) and verdict.contains(region, b) for a, b in ends)
 
 
 def paired_shares(one: np.ndarray, two: np.ndarray, level: float = LEVEL) -> Interval:
@@ -382,7 +404,7 @@ def _planned(setting, best, own, aim):
     if setting.statistic != "proportion":
         low, high = aim.turned(own.low, own.high)
         return float(high - low) / 2
-    low, high = planning.wilson(np.array([best * own.n]), own.n)
+    low, high = wilson(np.array([best * own.n]), own.n)
     # Of Wilson's interval only the side towards the edge counts; at a share of 1 the other has no width.
     return float(max(best - low[0], high[0] - best))
 

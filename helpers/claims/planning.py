@@ -9,6 +9,7 @@ import scipy.stats
 
 from helpers._base import checks
 from helpers.claims.entries import Claim, Region, Setting
+from helpers.claims.measure import wilson
 from helpers.claims.registry import Registry
 from helpers.claims.verdict import OUTCOMES, WITHOUT_DIFFERENCE, Target, classify, target
 from helpers.stats import LEVEL
@@ -129,15 +130,6 @@ def _t_chances(aim, n, sd, level):
 def _by_outcome(weights):
     pairs = zip(OUTCOMES, weights, strict=True)
     return {str(outcome): float(weight) for outcome, weight in pairs if weight > 0}
-
-
-def wilson(counts, n: int, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of Wilson's interval for many counts of n at once; `stats.proportion_interval` takes one."""
-    z = scipy.stats.norm.ppf((1 + level) / 2)
-    p = np.asarray(counts) / n
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
 
 
 def half_width(quantity: Setting, n: int, level: float = LEVEL) -> float | None:

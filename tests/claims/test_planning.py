@@ -63,7 +63,7 @@ def test_ten_thousand_experiments_with_wilson_come_out_as_planned(name, n):
         truth = aim.outward(value)
         if label in planned:
             counts = rng.binomial(n, truth, REPEATS)
-            found = frequencies(*aim.turned(*planning.wilson(counts, n)), aim)
+            found = frequencies(*aim.turned(*measure.wilson(counts, n)), aim)
             agree(found, planned[label], REPEATS)
 
 
@@ -130,7 +130,7 @@ def test_the_share_that_claims_md_names():
 
 @pytest.mark.parametrize("n", [2, 20, 300])
 def test_wilson_for_many_counts_is_wilson(n):
-    low, high = planning.wilson(np.arange(n + 1), n)
+    low, high = measure.wilson(np.arange(n + 1), n)
     for k in range(0, n + 1, max(1, n // 10)):
         one = stats.proportion_interval(k, n)
         assert (low[k], high[k]) == pytest.approx((one.low, one.high), abs=1e-12)

@@ -260,6 +260,42 @@ def test_controls_that_do_not_fit_are_refused(tmp_path, old, new, field):
     assert caught.value.field == field and caught.value.file == "controls.toml"
 
 
+def share(n, region):
+    text = registered.EXPERIMENT.replace("n = 400", f"n = {n}") + registered.CLAIM
+    text = re.sub(r"(elsewhere|gates|baseline) = .*\n", "", text)
+    text = text.replace('"mean difference"', '"proportion"\nreference = 0.5')
+    return text.replace("{ at_least = 0.2 }", region)
+
+
+@pytest.mark.parametrize(
+    "n, region, right",
+    [
+        (300, "{ at_least = 0.95 }", True),
+        (299, "{ at_least = 0.95 }", False),
+        (299, "{ at_most = 0.05 }", False),
+        (999, "{ at_least = 0.99 }", False),
+        (1000, "{ at_least = 0.99 }", True),
+        (20, "{ at_least = 0.75 }", True),
+        (20, "{ at_least = 0.76 }", False),  # 20 of 20 reach 0.751
+        (40, "{ between = [0.7, 0.8], outer = [0.6, 0.9] }", False),  # narrower than any interval
+    ],
+)
+def test_a_share_that_n_could_never_show_is_refused(tmp_path, n, region, right):
+    if right:
+        assert len(load(tmp_path, share(n, region)).claims) == 1
+    else:
+        with pytest.raises(RegistrationError, match="n = "):
+            load(tmp_path, share(n, region))
+
+
+def test_a_manipulation_that_n_could_never_pass_is_refused(tmp_path):
+    gate = '{ kind = "manipulation", values = "fit", statistic = "proportion", region = { at_least = 0.95 } }'
+    text = changed('{ kind = "attainable", values = "gain" }', gate)
+    assert len(load(tmp_path, text).claims) == 1
+    with pytest.raises(RegistrationError, match=r"gates\.region"):
+        load(tmp_path, text.replace("n = 400", "n = 100"))
+
+
 def test_equivalences_need_a_rival_and_others_are_listed(tmp_path):
     found = load(tmp_path, registered.everything())
     assert registry.unguarded(found) == ["overfitting-blog/optimal", "xor-thread/half"]
