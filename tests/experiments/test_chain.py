@@ -1,4 +1,4 @@
-"""The whole chain on a world of two seconds: TOML, replicates, verdict, table, numbers in a text; and what breaks it."""
+"""The whole chain on a world of two seconds, from TOML to README; and what breaks it."""
 
 import sys
 import types
@@ -15,7 +15,7 @@ TOML = """
 [experiment."tiny/two_rates"]
 function = "tiny.two_rates"
 n = 60
-recipe = { gain = 1.0 }
+recipe = { gain = 2.0 }
 quick = { n = 4 }
 n_check = 5
 
@@ -93,7 +93,7 @@ def test_a_run_that_is_repeated_trains_and_writes_nothing(root):
 def test_another_region_is_another_draw_and_the_old_one_stays_on_record(root):
     train()
     path = root / "claims" / "90_tiny.toml"
-    path.write_text(TOML.replace("at_most = -0.5", "at_most = -1.5"), encoding="utf-8")
+    path.write_text(TOML.replace("at_most = -0.5", "at_most = -1.2"), encoding="utf-8")
     known = registry.load()
     assert store.read("tiny/two_rates", known.registration("tiny/two_rates")) is None  # foreign
     assert train() == ["tiny/two_rates"]

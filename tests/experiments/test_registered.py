@@ -1,4 +1,4 @@
-"""Every registered experiment, with its quick recipe: rows that do not depend on how many there are, arrays that fit."""
+"""Every registered experiment with its quick recipe: rows that do not depend on n, arrays that fit."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The store: equal arrays make equal files, foreign ones are never read, damage is seen, code is known by its syntax."""
+"""The store: equal arrays make equal files, foreign ones are never read, damage is seen."""
 
 import ast
 import dataclasses
