@@ -12,7 +12,7 @@ import nbformat
 import psutil
 import pytest
 
-from tools import notebooks
+from tools import metadata, notebooks
 
 ROOT = pathlib.Path(__file__).parents[2]
 LAST = """\
@@ -239,3 +239,14 @@ def test_tidy_joins_the_pieces_of_a_stream():
     )
     made = json.loads(notebooks.tidy(nbformat.v4.new_notebook(cells=[cell])))
     assert [out["text"] for out in made["cells"][0]["outputs"]] == [["ab"], ["c"]]
+
+
+def test_a_notebook_saved_by_hand_is_named_with_what_to_do(tmp_path, capsys):
+    path = add_notebook(tmp_path, "01_good")
+    path.write_bytes(notebooks.tidy(nbformat.read(path, as_version=4)))
+    assert metadata.main([str(path)]) == 0
+    by_hand = nbformat.read(path, as_version=4)
+    by_hand.cells[1].execution_count = 7
+    nbformat.write(by_hand, path)
+    assert metadata.main([str(path)]) == 1
+    assert "make notebooks NOTEBOOKS=01" in capsys.readouterr().out
