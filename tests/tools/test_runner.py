@@ -46,13 +46,14 @@ def add_notebook(root, name, *sources, registered=True):
 
 def command(root, *options):
     """Return the command that runs the tool on `root`."""
-    return [sys.executable, "-m", "tools.notebooks", "--root", root, *options]
+    return [sys.executable, "-E", "-m", "tools.notebooks", "--root", root, *options]
 
 
 def run(root, *options, **environment):
-    """Run the tool on `root` to its end."""
+    """Run the tool on `root` to its end; the settings of Python count only where a test gives some."""
+    given = command(root, *options)
     return subprocess.run(
-        command(root, *options),
+        [part for part in given if part != "-E" or not environment],
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
