@@ -768,7 +768,7 @@ REMOTE = [
 
 @pytest.mark.parametrize(("loader", "write", "subfolder"), REMOTE)
 def test_files_of_the_format_are_read(loader, write, subfolder, miniature, tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("GENERALIZE_DOWNLOADS", str(tmp_path))
     (tmp_path / subfolder).mkdir(parents=True)
     write(tmp_path / subfolder, miniature)
     dataset = loader(checksum=False)
@@ -803,7 +803,7 @@ def test_other_files_are_refused_unless_asked_for(loader, write, subfolder, mini
 def test_a_missing_file_names_file_address_and_folder(
     loader, write, subfolder, tmp_path, monkeypatch
 ):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("GENERALIZE_DOWNLOADS", str(tmp_path))
     with pytest.raises(FileNotFoundError) as caught:
         loader()
     text = str(caught.value)

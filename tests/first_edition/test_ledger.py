@@ -875,7 +875,8 @@ def test_cards_of_every_verdict_and_of_exact_claims(tmp_path):
 def test_citations(tmp_path):
     bib = tmp_path / "references.bib"
     bib.write_text(
-        "@comment{x, }\n@article{wilson1927,\n title = {A}}\n  @Misc{ keraspost , note={@article{no,}}}\n"
+        "@comment{x, }\n@article{wilson1927,\n title = {A}}\n  @Misc{ keraspost , note={@article{no,}}}\n",
+        encoding="utf-8",
     )
     assert claims.citations(bib) == ["wilson1927", "keraspost"]
     other = claim(id="a/b", source="nobody")

@@ -8,7 +8,7 @@ import sys
 import nbformat
 import pytest
 
-from tools import notebooks
+from tools import metadata, notebooks
 
 ROOT = pathlib.Path(__file__).parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -58,14 +58,7 @@ def test_one_cell_holds_the_parameters_of_the_full_profile(path):
 
 @each_notebook
 def test_it_is_committed_as_the_runner_left_it(path):
-    notebook, code = read(path)
-    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    assert "papermill" not in notebook.metadata
-    assert not [
-        cell.id
-        for cell in code
-        if "papermill" in cell.metadata or "injected-parameters" in tags(cell)
-    ]
+    assert not metadata.untidy(path)
 
 
 @each_notebook

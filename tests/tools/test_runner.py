@@ -12,7 +12,7 @@ import nbformat
 import psutil
 import pytest
 
-from tools import notebooks
+from tools import metadata, notebooks
 
 ROOT = pathlib.Path(__file__).parents[2]
 LAST = """\
@@ -46,13 +46,14 @@ def add_notebook(root, name, *sources, registered=True):
 
 def command(root, *options):
     """Return the command that runs the tool on `root`."""
-    return [sys.executable, "-m", "tools.notebooks", "--root", root, *options]
+    return [sys.executable, "-E", "-m", "tools.notebooks", "--root", root, *options]
 
 
 def run(root, *options, **environment):
-    """Run the tool on `root` to its end."""
+    """Run the tool on `root` to its end; the settings of Python count only where a test gives some."""
+    given = command(root, *options)
     return subprocess.run(
-        command(root, *options),
+        [part for part in given if part != "-E" or not environment],
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
@@ -239,3 +240,14 @@ def test_tidy_joins_the_pieces_of_a_stream():
     )
     made = json.loads(notebooks.tidy(nbformat.v4.new_notebook(cells=[cell])))
     assert [out["text"] for out in made["cells"][0]["outputs"]] == [["ab"], ["c"]]
+
+
+def test_a_notebook_saved_by_hand_is_named_with_what_to_do(tmp_path, capsys):
+    path = add_notebook(tmp_path, "01_good")
+    path.write_bytes(notebooks.tidy(nbformat.read(path, as_version=4)))
+    assert metadata.main([str(path)]) == 0
+    by_hand = nbformat.read(path, as_version=4)
+    by_hand.cells[1].execution_count = 7
+    nbformat.write(by_hand, path)
+    assert metadata.main([str(path)]) == 1
+    assert "make notebooks NOTEBOOKS=01" in capsys.readouterr().out

@@ -110,7 +110,7 @@ def test_what_is_asked_for_counts(hostile):
 SHOWS = """\
 import os
 import matplotlib
-print(matplotlib.rcParams["lines.linewidth"], matplotlib.get_backend(), os.environ.get("XLA_FLAGS"))"""
+print(matplotlib.rcParams["lines.linewidth"], "inline" in matplotlib.get_backend(), os.environ.get("XLA_FLAGS"))"""
 
 
 def test_a_notebook_does_not_see_anybody_s_settings(hostile, tmp_path):
@@ -122,7 +122,7 @@ def test_a_notebook_does_not_see_anybody_s_settings(hostile, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     cells = nbformat.read(path, as_version=4).cells
     texts = [out.text for cell in cells for out in cell.get("outputs", []) if "text" in out]
-    assert texts == ["1.5 inline None\n", "full 0\n"]
+    assert texts == ["1.5 True None\n", "full 0\n"]
 
 
 def test_the_empty_settings_leave_the_rest_alone(tmp_path):
