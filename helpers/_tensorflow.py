@@ -122,6 +122,25 @@ if not XLA:
     )
 
 
+_DEFAULTS = {
+    "floatx": "float32",
+    "dtype_policy": "float32",
+    "image_data_format": "channels_last",
+    "epsilon": 1e-7,
+}
+
+
+def keras_settings() -> dict[str, Any]:
+    """Return Keras's configuration, from keras.json or the caller: builders of models read it."""
+    config = keras.config
+    return {
+        "floatx": config.floatx(),
+        "dtype_policy": config.dtype_policy().name,
+        "image_data_format": config.image_data_format(),
+        "epsilon": config.epsilon(),
+    }
+
+
 def keras_defaults() -> dict[str, Any]:
     """Set Keras's configuration to its defaults, whatever the user's keras.json says; for lessons and experiments.
 
@@ -139,21 +158,9 @@ def keras_defaults() -> dict[str, Any]:
     >>> keras_defaults()  # nothing was set otherwise
     {}
     """
-    config = keras.config
-    found = {
-        "floatx": config.floatx(),
-        "dtype_policy": config.dtype_policy().name,
-        "image_data_format": config.image_data_format(),
-        "epsilon": config.epsilon(),
-    }
-    wanted = {
-        "floatx": "float32",
-        "dtype_policy": "float32",
-        "image_data_format": "channels_last",
-        "epsilon": 1e-7,
-    }
+    found, config = keras_settings(), keras.config
     config.set_floatx("float32")
     config.set_dtype_policy("float32")  # made from floatx once, and then a setting of its own
     config.set_image_data_format("channels_last")
     config.set_epsilon(1e-7)
-    return {name: value for name, value in found.items() if value != wanted[name]}
+    return {name: value for name, value in found.items() if value != _DEFAULTS[name]}

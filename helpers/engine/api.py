@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from helpers._base import checks
+from helpers.data import Dataset
 from helpers.engine import inference, plan, train
 from helpers.engine.recipe import recipe_of
+from helpers.engine.runs import Runs
 
 
 def fit_many(
-    model,
-    dataset,
+    model: Any,
+    dataset: Dataset,
     *,
-    members=100,
-    epochs=200,
-    batch_size=32,
-    shuffle="member",
-    optimizer="adam",
-    learning_rate=None,
-    loss="auto",
-    vary=None,
-    initial_weights=None,
-    masks=None,
-    snapshots=(),
-    seed=0,
-    record_every=1,
-    progress=True,
-):
+    members: int = 100,
+    epochs: int = 200,
+    batch_size: int = 32,
+    shuffle: str | bool = "member",
+    optimizer: Any = "adam",
+    learning_rate: Any = None,
+    loss: Any = "auto",
+    vary: dict[str, Any] | None = None,
+    initial_weights: Any = None,
+    masks: Any = None,
+    snapshots: Iterable[int] = (),
+    seed: int = 0,
+    record_every: int = 1,
+    progress: bool = True,
+) -> Runs:
     """Train many independent copies of one Keras network as one compiled program.
 
     Member i ends up where ``keras.Model.fit`` would have taken it from the same initial weights on the same
@@ -69,7 +74,7 @@ def fit_many(
     snapshots : sequence of int
         Epochs whose weights are kept, 0 for the initial ones.
     seed : int
-        Of everything random.
+        Everything random follows from it: initial weights, batch orders, dropout and noise.
     record_every : int
         Keep the history of every k-th epoch and of the last.
     progress : bool
@@ -90,6 +95,19 @@ def fit_many(
     ``history["loss"]`` is what Keras reports: the example-weighted mean over the epoch's batches while weights
     change, in training mode, penalties included. ``val_`` metrics are taken at the end of the epoch in inference
     mode. Same call, same bits on the same machine, whatever the number of cores; between machines only statistically.
+
+    A model in double precision is trained in double precision; ``runs.settings`` says so under "dtype", and under
+    "keras" what the user's Keras is set to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from helpers import Dataset, fit_many, models
+    >>> x = np.linspace(-1, 1, 8, dtype=np.float32)[:, None]
+    >>> line = Dataset(x_train=x, y_train=2 * x, task="regression", name="line")
+    >>> runs = fit_many(models.linear((1,), 1), line, members=3, epochs=2, learning_rate=[0.1, 0.01, 0.001])
+    >>> runs.history["loss"].shape
+    (3, 2)
     """
     planned = plan.make(
         model,
@@ -114,7 +132,9 @@ def fit_many(
     return train.collect(planned, [trained])
 
 
-def predict_many(model, weights, x, *, progress=True):
+def predict_many(
+    model: Any, weights: Sequence[Any], x: Any, *, progress: bool = True
+) -> np.ndarray:
     """Return the outputs of many copies of one network, for stacked weights that need not have been trained.
 
     Parameters
@@ -136,6 +156,19 @@ def predict_many(model, weights, x, *, progress=True):
     Notes
     -----
     The last bits of a row may depend on how many rows are asked for at once, as the compiled program does.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Weights or inputs that do not fit the model, named.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from helpers import models, predict_many
+    >>> slopes, offsets = np.ones((2, 1, 1)), np.array([[0.0], [1.0]])
+    >>> predict_many(models.linear((1,), 1), [slopes, offsets], [[3.0]])[:, 0, 0].tolist()
+    [3.0, 4.0]
     """
     recipe = recipe_of(model)
     weights, count = inference.check_weights("weights", weights, recipe)

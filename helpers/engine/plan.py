@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from helpers._base import checks, memory
-from helpers._tensorflow import keras
+from helpers._tensorflow import keras_settings
 from helpers.data import Dataset
 from helpers.engine import draws, hyper, inference, losses, runtime
 from helpers.engine.hyper import Hyper
@@ -157,7 +157,7 @@ def make(
         "masked": sorted(kept),
         "initial_weights": "drawn" if initial_weights is None else "given",
         "dtype": recipe.dtype,
-        "keras": _surroundings(),
+        "keras": keras_settings(),
     }
     return Plan(
         recipe=recipe,
@@ -309,20 +309,10 @@ def _shapes(
 def _arrays(dataset: Dataset, dtype: str) -> dict[str, np.ndarray]:
     """Return the arrays that training reads, floats in the model's dtype."""
     found = {"x": dataset.x_train, "y": dataset.y_train}
-    if dataset.x_val is not None and dataset.x_val.shape[1 if dataset.stacked else 0]:
-        found |= {"x_val": dataset.x_val, "y_val": dataset.y_val}
+    x, y = dataset.x_val, dataset.y_val
+    if x is not None and y is not None and x.shape[1 if dataset.stacked else 0]:
+        found |= {"x_val": x, "y_val": y}
     return {
         name: values.astype(dtype, copy=False) if values.dtype.kind == "f" else values
         for name, values in found.items()
-    }
-
-
-def _surroundings() -> dict[str, Any]:
-    """Return Keras's configuration, from keras.json or the caller: builders of models read it."""
-    config = keras.config
-    return {
-        "floatx": config.floatx(),
-        "dtype_policy": config.dtype_policy().name,
-        "image_data_format": config.image_data_format(),
-        "epsilon": config.epsilon(),
     }

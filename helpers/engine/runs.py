@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,30 @@ class Runs:
         What made the runs: members, epochs, batch_size, shuffle, optimizer, schedule, loss, seed, task, examples, ...
     vary : dict of str to numpy.ndarray
         (M,) settings that differed between members.
+
+    Notes
+    -----
+    `batches`, `to_frame`, `save` and `load` serve those who use the package as a library.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from helpers import Dataset, fit_many, models
+    >>> x = np.linspace(-1, 1, 6, dtype=np.float32)[:, None]
+    >>> line = Dataset(x_train=x, y_train=2 * x, task="regression", name="line")
+    >>> runs = fit_many(models.linear((1,), 1), line, members=2, epochs=3, batch_size=4, snapshots=(1,))
+    >>> runs.predict(x).shape
+    (2, 6, 1)
+    >>> sorted(runs.evaluate(x, 2 * x))
+    ['mse']
+    >>> [w.shape for w in runs.weights_at([1, 3])]
+    [(2, 1, 1), (2, 1)]
+    >>> runs.model(member=1, epoch=1).count_params()
+    2
+    >>> [len(rows) for rows in runs.batches(member=0)[0]]
+    [4, 2]
+    >>> list(runs.to_frame().columns)
+    ['member', 'epoch', 'loss', 'mse']
     """
 
     def __init__(
@@ -50,7 +75,7 @@ class Runs:
         self.diverged = diverged
 
     @property
-    def members(self):
+    def members(self) -> int:
         """Number of networks, M."""
         return int(self.settings["members"])
 
@@ -88,7 +113,7 @@ class Runs:
             )
         )
 
-    def weights_at(self, epochs):
+    def weights_at(self, epochs: Any) -> list[np.ndarray]:
         """Return the weights of every member at an epoch of its own.
 
         Parameters
@@ -121,13 +146,13 @@ class Runs:
                 target[chosen] = source[chosen]
         return found
 
-    def batches(self, member):
+    def batches(self, member: int) -> list[list[np.ndarray]]:
         """Return the batches that a member was trained on.
 
         Parameters
         ----------
         member : int
-            Which.
+            Its number, from 0.
 
         Returns
         -------
@@ -146,13 +171,13 @@ class Runs:
         )
         return [np.split(order, cuts) for order in orders]
 
-    def model(self, member, epoch=None):
+    def model(self, member: int, epoch: int | None = None) -> Any:
         """Return a fresh ordinary Keras model holding one member.
 
         Parameters
         ----------
         member : int
-            Which.
+            Its number, from 0.
         epoch : int or None
             The last (None), 0, or one of the snapshots.
 
@@ -163,7 +188,7 @@ class Runs:
         """
         return self._recipe.keras_model(unstack(self._at(epoch), self._member(member)))
 
-    def predict(self, x, epoch=None):
+    def predict(self, x: Any, epoch: int | None = None) -> np.ndarray:
         """Return the logits (or regression outputs) of all members, inference mode.
 
         Parameters
@@ -180,7 +205,7 @@ class Runs:
         """
         return inference.predict(self._recipe, self._at(epoch), x)
 
-    def evaluate(self, x, y, epoch=None):
+    def evaluate(self, x: Any, y: Any, epoch: int | None = None) -> dict[str, np.ndarray]:
         """Return each member's mean squared error, or crossentropy and accuracy, without penalties.
 
         Parameters
@@ -197,7 +222,7 @@ class Runs:
         """
         return inference.score(self._recipe, self._at(epoch), x, y, self.settings["task"])
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """Return the history as a tidy table.
 
         Returns
@@ -213,7 +238,7 @@ class Runs:
         columns |= {key: np.repeat(values, recorded) for key, values in self.vary.items()}
         return pd.DataFrame(columns | {key: values.ravel() for key, values in self.history.items()})
 
-    def save(self, folder):
+    def save(self, folder: str | Path) -> None:
         """Write the runs to a folder: ``runs.json`` and ``arrays.npz``, no pickle.
 
         Written aside and renamed: an interruption leaves what was there before.
@@ -243,7 +268,9 @@ class Runs:
         old = aside.with_name(aside.name + "-old")
         try:
             np.savez(aside / "arrays.npz", **arrays)
-            (aside / "runs.json").write_text(json.dumps(text, indent=1, sort_keys=True))
+            (aside / "runs.json").write_text(
+                json.dumps(text, indent=1, sort_keys=True), encoding="utf-8"
+            )
             aside.chmod(0o755)  # mkdtemp makes folders that only their owner can read
             if folder.exists():
                 os.replace(folder, old)
@@ -258,7 +285,7 @@ class Runs:
                 shutil.rmtree(old, ignore_errors=True)
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder: str | Path) -> Runs:
         """Read runs that `save` wrote.
 
         Raises
@@ -273,7 +300,7 @@ class Runs:
             raise FileNotFoundError(
                 f"Folder {str(folder)!r} holds no runs.json. Write it with Runs.save(folder)."
             )
-        text = json.loads((folder / "runs.json").read_text())
+        text = json.loads((folder / "runs.json").read_text(encoding="utf-8"))
         if text.get("schema") != _SCHEMA:
             raise ValueError(
                 f"{folder / 'runs.json'} has schema {text.get('schema')!r}; this version reads {_SCHEMA}."

@@ -76,6 +76,7 @@ def test_same_bits_in_new_processes_on_one_core_two_cores_and_with_foreign_threa
             text=True,
             cwd=root,
             env=os.environ | {"PYTHONPATH": str(root)},
+            timeout=240,
         )
         assert done.returncode == 0, done.stderr
         found.add(done.stdout.strip())
