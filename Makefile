@@ -2,11 +2,18 @@
 #   VENV=DIR          where the packages go (default: .venv in the checkout)
 #   PYTHON=COMMAND    the Python to build it with (default: a 3.13, 3.12 or 3.11 found on the PATH)
 #   PROFILE, SEED, NOTEBOOKS="01 02", OUT=DIR    what `make notebooks` executes and where it writes
+#   ONLY="01", SEED, SCALE=0.1    which experiments `make experiments` trains, under which master seed, how many rows
+#   FRESH=1, CONFIRM=1, STATUS=1  train all anew, also what other code made, or only list them
 SHELL := /bin/sh
 VENV ?= .venv
 PYTHON ?=
 PROFILE ?= full
 SEED ?= 0
+ONLY ?=
+SCALE ?= 1
+FRESH ?=
+CONFIRM ?=
+STATUS ?=
 NOTEBOOKS ?=
 OUT ?=
 TEST_ARGS ?=
@@ -27,7 +34,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env notebooks test verify wheel bench lab lint lock clean
+.PHONY: help env experiments notebooks test verify wheel bench lab lint lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -35,7 +42,12 @@ help: ## this list
 env: ## only the set-up: packages into .venv, or VENV=DIR
 	@sh tools/make_env.sh "$(VENV)" "$(PYTHON)"
 
-notebooks: env ## execute every lesson, in place (PROFILE=quick: with few networks, written to build/)
+experiments: env ## train the registered experiments that the store lacks, judge all claims, write results/
+	@$(CLEAN) -m helpers.experiments $(ONLY) --seed "$(SEED)" --scale "$(SCALE)" \
+	  $(if $(FRESH),--fresh) $(if $(CONFIRM),--confirm) $(if $(STATUS),--status)
+
+notebooks: env ## execute every lesson, in place (PROFILE=quick: few networks, to build/; FRESH=1: train all first)
+	@$(if $(FRESH),$(MAKE) --no-print-directory experiments FRESH=1)
 	@"$(PY)" -E -m tools.notebooks --profile "$(PROFILE)" --seed "$(SEED)" --out "$(OUT)" $(NOTEBOOKS)
 
 test: env ## the whole test suite

@@ -21,6 +21,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from helpers._base import paths
+
 _ALIVE = b"\0alive\0"
 # Reads to the end, which comes when the other side closes the pipe or dies, and then shows what was said unless the
 # last of it is `_ALIVE`.
@@ -28,8 +30,6 @@ _KEEPER = (
     "import sys; said = sys.stdin.buffer.read(); "
     f"said.endswith({_ALIVE!r}) or sys.stderr.buffer.write(said)"
 )
-
-from helpers._base import paths
 
 KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
 

@@ -14,7 +14,7 @@ from IPython.display import HTML, Markdown, display
 
 from helpers import plots
 from helpers._base import checks
-from helpers._tensorflow import keras
+from helpers._tensorflow import keras_defaults
 from helpers.claims import ledger, registry, show
 from helpers.experiments import judge, run
 from helpers.experiments.store import COMMITTED, Place
@@ -131,9 +131,7 @@ def start(name: str, profile: str = "full", seed: int = 0) -> Session:
     seed = checks.integer("seed", seed, low=0)
     if not isinstance(name, str) or not name:
         raise TypeError(checks.message("name", "a lesson's file name without ending", name))
-    keras.config.set_floatx("float32")  # whatever the reader's keras.json says
-    keras.config.set_dtype_policy("float32")
-    keras.config.set_image_data_format("channels_last")
+    keras_defaults()  # whatever the reader's keras.json says
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     plots.style()
     note = (

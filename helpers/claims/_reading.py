@@ -531,7 +531,8 @@ def controls(
     for number, entry in enumerate(table.get("control", []), 1):
         where = _Where(file, f"control number {number} ({entry.get('claim')})")
         where.keys(
-            entry, {"claim", "kind", "experiment", "values", "baseline", "part", "statement"}
+            entry,
+            {"claim", "kind", "experiment", "values", "baseline", "whole", "part", "statement"},
         )
         one = Control(
             claim=where.choice("claim", entry.get("claim"), tuple(registered)),
@@ -539,6 +540,7 @@ def controls(
             experiment=where.choice("experiment", entry.get("experiment"), tuple(known)),
             values=where.text(entry, "values"),
             baseline=where.text(entry, "baseline", ""),
+            whole=where.text(entry, "whole", ""),
             part=where.text(entry, "part", ""),
             statement=where.text(entry, "statement", ""),
         )
@@ -556,5 +558,11 @@ def _control_fits(where, one, claim):
         )
     if one.part and not names:
         where.fail("part", "left out: the claim has none", one.part, "Remove it.")
+    if one.whole and (one.kind != "cause" or one.baseline):
+        where.fail(
+            "whole", "given for a cause alone, and without baseline", one.whole, "Remove it."
+        )
+    if one.whole:
+        return
     setting = claim.quantities(claim.main[0])[max(0, names.index(one.part) if names else 0)]
     _arrays_fit(where, setting.statistic, one.baseline, "")

@@ -244,6 +244,9 @@ class Control:
         Name of the claim's part that it is about; empty for the only or first one.
     statement : str
         What it shows, a sentence.
+    whole : str
+        Of a cause: the effect with the cause in place, paired with ``values``, the effect without it; empty where the
+        claim's own effect is the whole one.
     """
 
     claim: str
@@ -253,3 +256,4 @@ class Control:
     baseline: str = ""
     part: str = ""
     statement: str = ""
+    whole: str = ""

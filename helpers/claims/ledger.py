@@ -396,6 +396,8 @@ def judge_control(control: Control, claim: Claim, arrays_of: ArraysOf) -> Contro
     arrays = arrays_of(control.experiment)
     if arrays is None:
         return _control(control, False, "its data are not here")
+    if control.whole:
+        return _paired_cause(control, arrays)
     level = SAME_LEVEL if control.kind == "same" else LEVEL
     baseline = measure.of(arrays, control.baseline) if control.baseline else None
     found = measure.interval(
@@ -433,13 +435,9 @@ def _control(control, passed, answer, found=None):
 def _cause(control, claim, quantity, found, arrays_of):
     """Ask whether, at 99 %, at most half of the effect is left.
 
-    With a baseline the control brings both effects itself, replicate by replicate: ``values`` with the cause removed,
-    ``baseline`` with it. Without, the effect that is left is compared with the claim's own, both from no effect and
-    towards the region; its upper limit is by the squares of both intervals' sides (as Newcombe's), since the two
-    come from different experiments.
+    The effect that is left is compared with the claim's own, both from no effect and towards the region; its upper
+    limit is by the squares of both intervals' sides (as Newcombe's), since the two come from different experiments.
     """
-    if control.baseline:
-        return _paired_cause(control, arrays_of(control.experiment))
     arrays = arrays_of(quantity.experiment) if quantity.experiment else None
     if arrays is None:
         return _control(control, False, "the claim's own data are not here", found)
@@ -456,9 +454,13 @@ def _cause(control, claim, quantity, found, arrays_of):
 
 
 def _paired_cause(control, arrays):
-    """Ask it of the mean of ``values - baseline / 2``, whose interval must lie on the side of no effect."""
+    """Ask it of effects that the control brings itself, replicate by replicate.
+
+    ``values`` is the effect without the cause, ``whole`` the effect with it; the interval of the mean of
+    ``values - whole / 2`` must lie on the side of no effect.
+    """
     left = measure.of(arrays, control.values).astype(float)
-    full = measure.of(arrays, control.baseline).astype(float)
+    full = measure.of(arrays, control.whole).astype(float)
     whole, rest = stats.mean_interval(full), stats.mean_interval(left - full / 2)
     share = left.mean() / full.mean() if full.mean() else math.nan
     if whole.low > 0:

@@ -104,7 +104,8 @@ def show_excess(found: Mapping) -> None:
     figure, ax = plt.subplots(figsize=(8, 3.2))
     high = np.quantile(gap, 0.985)
     plots.runs_histogram(
-        ax, np.minimum(gap, high), edge=0.2, agrees="left", names=("as good as the line", "worse", "5 % of the noise variance")
+        ax, np.minimum(gap, high), edge=0.2, agrees="left",
+        names=("as good as the line", "worse", "5 % of the noise variance"),
     )  # fmt: skip
     ax.errorbar(
         mean.estimate, ax.get_ylim()[1] * 1.04, xerr=[[mean.estimate - mean.low], [mean.high - mean.estimate]],
