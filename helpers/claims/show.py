@@ -22,6 +22,7 @@ __all__ = [
     "fill_numbers",
     "headline",
     "number",
+    "stale_findings",
     "stale_numbers",
     "table",
 ]
@@ -35,6 +36,8 @@ MARKED = re.compile(
     r"(?P<number>\?|(?<![\d.,])[-−+]?\d[\d,.]*(?:e[-+]?\d+)?(?: ?%)?)"
     r"<!-- (?P<claim>\S+/\S+) (?P<field>\S[^>]*?) (?P<format>[^\s>]+) -->"
 )
+
+FINDING = re.compile(r"<!-- (\S+/\S+) is ([a-z ]+?) -->")
 
 
 # ------------------------------------------------------------------------------------------- cards
@@ -354,6 +357,26 @@ def stale_numbers(text: str, records: Mapping[str, Record]) -> list[str]:
     for mark in re.finditer(r"<!-- \S+/\S+ [^>]*\b(?:estimate|low|high|n|share) \S+ -->", text):
         if mark.end() not in read:
             stale.append(f"{mark[0]}: no number stands before it; write ? there")
+    return stale
+
+
+def stale_findings(text: str, records: Mapping[str, Record]) -> list[str]:
+    """Return a sentence for each ``<!-- claim-id is verdict -->`` that the records do not bear out.
+
+    Such a mark stands beside a heading or sentence that states a finding, so that it cannot outlive the verdict.
+
+    Examples
+    --------
+    >>> stale_findings("## It helps <!-- post/x is open -->", {"post/x": examples()[0]})
+    ['post/x is supported; a text rests on its being open']
+    """
+    stale = []
+    for found in FINDING.finditer(text):
+        name, word = found.groups()
+        if name not in records:
+            stale.append(f"{name} is not recorded; a text rests on it")
+        elif records[name].word != word:
+            stale.append(f"{name} is {records[name].word}; a text rests on its being {word}")
     return stale
 
 

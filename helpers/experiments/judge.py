@@ -99,6 +99,18 @@ def _controls_text(found: list[ControlResult]) -> str:
     return json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False) + "\n"
 
 
+def texts(root: Path) -> dict[str, str]:
+    """Return the documents that may rest on results, by their place: pages, and the Markdown of notebooks."""
+    found = {}
+    for path in sorted({path for pattern in TEXTS for path in root.glob(pattern)}):
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            cells = json.loads(text)["cells"]
+            text = "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+        found[path.relative_to(root).as_posix()] = text
+    return found
+
+
 def _wanted(root: Path, known: Registry) -> dict[Path, str]:
     """Return the text that every published file ought to have, but the marked numbers of other documents."""
     arrays_of = reader(known)
@@ -212,6 +224,8 @@ def differences(known: Registry | None = None) -> list[str]:
             lines.append(
                 f"{path.relative_to(root)} is not what the results say: run `make experiments`"
             )
+    for place, text in texts(root).items():
+        lines += [f"{place}: {stale}" for stale in show.stale_findings(text, found)]
     drawn = {
         (d.experiment, d.hash, d.arrays)
         for d in ledger.drawn(root / "results" / "registrations.csv")

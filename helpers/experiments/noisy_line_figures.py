@@ -164,7 +164,7 @@ def show_parts(found: Mapping, arms: Mapping[str, str]) -> None:
     )
 
 
-def show_path(found: Mapping, marks: Sequence[int] = (74, 981, 20000)) -> None:
+def show_path(found: Mapping, title: str = "", marks: Sequence[int] = (74, 981, 20000)) -> None:
     """Show training error against excess risk while the network is trained until it fits."""
     training = np.median(found["training"], axis=0)
     excess = np.median(found["excess"], axis=0)
@@ -211,7 +211,7 @@ def show_path(found: Mapping, marks: Sequence[int] = (74, 981, 20000)) -> None:
         yscale="log", xlim=(-0.04, 1.35), ylim=(0.03, 12),
     )  # fmt: skip
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.set_title("First it learns the line, then it learns the noise")
+    ax.set_title(title)
     ax.legend(loc="lower left", fontsize=10)
     plots.show(
         figure,

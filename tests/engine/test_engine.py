@@ -73,7 +73,7 @@ def test_same_bits_in_new_processes_on_one_core_two_cores_and_with_foreign_threa
         done = subprocess.run(
             [sys.executable, "-c", PROBE, mode],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             cwd=root,
             env=os.environ | {"PYTHONPATH": str(root)},
             timeout=240,

@@ -114,7 +114,7 @@ def test_the_memory_limit_of_a_control_group_counts(tmp_path, case):
     files = {f"sys/fs/cgroup/{name}": text + "\n" for name, text in files.items()}
     for name, text in (files | {"proc/self/cgroup": lines}).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     whole = memory.psutil.virtual_memory().total
     assert memory.limit(tmp_path) == (limit or whole)
     assert memory.limit(tmp_path / "not Linux") == whole
@@ -130,7 +130,9 @@ def process(code, **environment):
     """Run a program; return its status, output and errors."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", env=environment, timeout=240
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -161,7 +163,9 @@ print(json.dumps([found, runs.settings["dtype"], runs.settings["keras"], sorted(
 
 def test_defaults_shut_out_the_users_keras_and_settings_record_it(tmp_path):
     theirs = {"floatx": "float64", "image_data_format": "channels_first", "epsilon": 1e-5}
-    (tmp_path / "keras.json").write_text(json.dumps({**theirs, "backend": "tensorflow"}))
+    (tmp_path / "keras.json").write_text(
+        json.dumps({**theirs, "backend": "tensorflow"}), encoding="utf-8"
+    )
     plain = process(SURROUNDED, KERAS_HOME=str(tmp_path / "empty"))
     shut_out = process(SURROUNDED, KERAS_HOME=str(tmp_path))
     left = SURROUNDED.replace("= keras_defaults()", "= []")

@@ -253,7 +253,7 @@ def test_reports_are_left_to_the_runner_where_it_listens(line, folder, trained):
     kept_files(folder)[1].write_bytes(b"")
     (folder / "messages.txt").touch()
     assert again(line, trained)[1] == [1]  # and no warning, which would be an error here
-    assert "00001 is damaged" in (folder / "messages.txt").read_text()
+    assert "00001 is damaged" in (folder / "messages.txt").read_text(encoding="utf-8")
 
 
 def test_an_unfinished_chunk_is_not_kept_and_a_loaded_one_counts_as_work(folder):
@@ -336,7 +336,7 @@ def test_the_name_changes_with_the_source_of_every_room(tmp_path):
     room.mkdir()
     sources = []
     for name, text in (("one", "A = 1\n"), ("one", "A = 2\n"), ("two", "A = 2\n")):
-        (room / f"{name}.py").write_text(text)
+        (room / f"{name}.py").write_text(text, encoding="utf-8")
         sources.append(resume._sources(tmp_path))
     (room / "one.py").replace(tmp_path / "one.py")  # the same text in another place
     sources.append(resume._sources(tmp_path))
@@ -408,9 +408,9 @@ def start(folder, log):
     if folder is not None:
         environment[resume.VARIABLE] = str(folder)
     command = [sys.executable, "-W", "ignore", "-c", TRAINING]
-    with log.open("w") as errors:
+    with log.open("w", encoding="utf-8") as errors:
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+            command, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", env=environment
         )
 
 
@@ -438,10 +438,12 @@ def test_a_killed_training_goes_on_from_its_chunks(tmp_path):
         process.communicate(timeout=60)
         found = {path: path.read_bytes() for path in whole()}
         assert count <= len(found) < 12 and found.items() >= kept.items()
-        assert not numbers(kept) & set(map(int, log.read_text().split()))
+        assert not numbers(kept) & set(map(int, log.read_text(encoding="utf-8").split()))
         kept = found
     damaged = min(kept)
     damaged.write_bytes(flip(kept.pop(damaged)))
     resumed = end(start(folder, log))
-    assert sorted(map(int, log.read_text().split())) == sorted(set(range(12)) - numbers(kept))
+    assert sorted(map(int, log.read_text(encoding="utf-8").split())) == sorted(
+        set(range(12)) - numbers(kept)
+    )
     assert resumed == end(start(None, log))

@@ -124,10 +124,10 @@ def test_a_save_that_fails_between_its_renames_puts_the_earlier_runs_back(
 def test_save_never_deletes_a_file_that_it_did_not_write(trained, tmp_path):
     _, runs = trained
     runs.save(tmp_path / "runs")
-    (tmp_path / "runs" / "notes.txt").write_text("mine")
+    (tmp_path / "runs" / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(ValueError, match="earlier runs only"):
         runs.save(tmp_path / "runs")
-    assert (tmp_path / "runs" / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "runs" / "notes.txt").read_text(encoding="utf-8") == "mine"
 
 
 def test_settings_tell_the_learning_rate_that_was_used(line):
@@ -153,12 +153,12 @@ def test_load_and_save_refuse_what_is_not_runs(trained, tmp_path):
     _, runs = trained
     with pytest.raises(FileNotFoundError, match=r"holds no runs\.json"):
         Runs.load(tmp_path)
-    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(ValueError, match="folder of earlier runs"):
         runs.save(tmp_path)
     runs.save(tmp_path / "new")
-    text = json.loads((tmp_path / "new" / "runs.json").read_text())
-    (tmp_path / "new" / "runs.json").write_text(json.dumps(text | {"schema": 99}))
+    text = json.loads((tmp_path / "new" / "runs.json").read_text(encoding="utf-8"))
+    (tmp_path / "new" / "runs.json").write_text(json.dumps(text | {"schema": 99}), encoding="utf-8")
     with pytest.raises(ValueError, match="schema 99"):
         Runs.load(tmp_path / "new")
 

@@ -1,0 +1,71 @@
+"""Lessons keep to their budgets and their shape; solutions are the source of the exercises."""
+
+import nbformat
+import pytest
+
+from tools import notebooks, prose, surroundings
+
+ROOT = surroundings.ROOT
+LESSONS = notebooks.lessons(ROOT)
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+@each_lesson
+def test_a_lesson_keeps_to_its_budgets(path):
+    found = prose.counts(prose.read(path))
+    assert not {name: count for name, count in found.items() if count > prose.BUDGETS[name]}
+
+
+@each_lesson
+def test_never_more_than_two_code_cells_without_a_sentence_between(path):
+    run = longest = 0
+    for cell in prose.read(path).cells:
+        visible = cell.cell_type == "code" and not prose.folded(cell)
+        run = run + 1 if visible else run if cell.cell_type == "code" else 0
+        longest = max(longest, run)
+    assert longest <= 2
+
+
+@each_lesson
+def test_cells_that_only_set_up_or_report_are_folded_in_both_ways(path):
+    for cell in prose.read(path).cells:
+        hidden = "hide-input" in cell.metadata.get("tags", [])
+        assert cell.cell_type != "code" or hidden == prose.folded(cell), cell.source
+
+
+@each_lesson
+def test_little_code_stands_before_the_first_figure(path):
+    before = 0
+    for cell in prose.read(path).cells:
+        if cell.cell_type == "code":
+            if any("image/png" in output.get("data", {}) for output in cell.outputs):
+                break
+            before += 0 if prose.folded(cell) else prose.lines(cell.source)
+    assert before <= 10
+
+
+@each_lesson
+def test_a_lesson_has_ten_questions_with_folded_answers(path):
+    (quiz,) = [text for text in prose.read(path).prose if text.startswith("## Ten questions")]
+    assert quiz.count("<details>") == quiz.count("</details>") == 10
+
+
+@each_lesson
+def test_each_lesson_has_its_solutions_and_its_page_for_teachers(path):
+    assert path.stem in {solution.stem for solution in SOLUTIONS}
+    assert (ROOT / "docs" / "teaching" / f"{path.stem[:2]}.md").is_file()
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_starters_in_the_place_of_solutions_give_the_exercises_of_the_lesson(path):
+    cells = nbformat.read(path, as_version=4).cells
+    first = next(i for i, cell in enumerate(cells) if cell.source.startswith("## Exercises"))
+    wanted = []
+    for cell in cells[first:]:
+        solved = "solution" in cell.metadata.get("tags", [])
+        assert not solved or cell.metadata["starter"] != cell.source
+        wanted.append(cell.metadata["starter"] if solved else cell.source)
+    lesson = prose.read(ROOT / "notebooks" / path.name).cells
+    start = next(i for i, cell in enumerate(lesson) if cell.source.startswith("## Exercises"))
+    assert [cell.source for cell in lesson[start : start + len(wanted)]] == wanted
