@@ -13,6 +13,7 @@ ONLY ?=
 SCALE ?= 1
 FRESH ?=
 CONFIRM ?=
+SEEDS ?= 1 2 3 4 5
 STATUS ?=
 NOTEBOOKS ?=
 OUT ?=
@@ -34,7 +35,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env experiments notebooks test verify wheel bench lab lint lock clean
+.PHONY: help env experiments stability notebooks test verify wheel bench lab lint lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -45,6 +46,9 @@ env: ## only the set-up: packages into .venv, or VENV=DIR
 experiments: env ## train the registered experiments that the store lacks, judge all claims, write results/
 	@$(CLEAN) -m helpers.experiments $(ONLY) --seed "$(SEED)" --scale "$(SCALE)" \
 	  $(if $(FRESH),--fresh) $(if $(CONFIRM),--confirm) $(if $(STATUS),--status)
+
+stability: env ## the same under other master seeds (SEEDS="1 2 3"; half an hour each); writes results/stability.csv
+	@$(CLEAN) -m helpers.experiments $(ONLY) --stability $(SEEDS)
 
 notebooks: env ## execute every lesson, in place (PROFILE=quick: few networks, to build/; FRESH=1: train all first)
 	@$(if $(FRESH),$(MAKE) --no-print-directory experiments FRESH=1)

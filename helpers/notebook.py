@@ -67,6 +67,10 @@ class Session:
             run.rows_of(experiment, self.place),
             f"`helpers/experiments/{experiment.function.split('.')[0]}.py`",
         )
+        if not self.quick and not run.held(experiment, self.registry, self.place):
+            seconds = run.guess(experiment, self.registry)
+            about = f", about {run.minutes(seconds)}" if seconds else ""
+            self.say(f"*Not in the store: {n} replicates are trained now{about}.*")
         arrays, entry = run.obtain(id, self.registry, self.place)
         if entry is None:
             text = f"{n} replicates, trained just now ({source})."

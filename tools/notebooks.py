@@ -51,6 +51,13 @@ def find(root: Path, wanted: list[str], in_place: bool) -> list[Path]:
     return chosen
 
 
+def with_solutions(root: Path, chosen: list[Path]) -> list[Path]:
+    """Return notebooks, each lesson followed by its solutions."""
+    solved = [root / "notebooks" / "solutions" / path.name for path in chosen]
+    pairs = zip(chosen, solved, strict=True)
+    return [path for pair in pairs for path in pair if path in chosen or path.is_file()]
+
+
 def tidy(notebook: nbformat.NotebookNode) -> bytes:
     """Return a notebook's bytes without what depends on the run, its cells numbered from 1.
 
@@ -104,7 +111,8 @@ def execute(path: Path, target: Path, unfinished: Path, profile: str, seed: int)
 def run_one(path: Path, target: Path, unfinished: Path, profile: str, seed: int) -> tuple:
     """Execute one notebook, whatever happens; return its row of the summary."""
     started, status = time.monotonic(), "ok"
-    print(f"{path.stem} ...", flush=True)
+    name = path.stem if path.parent.name == "notebooks" else f"{path.parent.name}/{path.stem}"
+    print(f"{name} ...", flush=True)
     try:
         execute(path, target, unfinished, profile, seed)
     except Exception as error:  # a full disk as well as a failing cell: the others still run
@@ -112,8 +120,8 @@ def run_one(path: Path, target: Path, unfinished: Path, profile: str, seed: int)
         print("\n".join(f"    {line}" for line in str(error).strip().splitlines()[-15:]))
         print(f"    executed so far, as far as it could be written: {unfinished / path.name}")
     seconds = time.monotonic() - started
-    print(f"{path.stem}: {status}, {seconds:.0f} s", flush=True)
-    return path.stem, f"{seconds:.1f}", status
+    print(f"{name}: {status}, {seconds:.0f} s", flush=True)
+    return name, f"{seconds:.1f}", status
 
 
 def table(rows: list[tuple]) -> str:
@@ -163,12 +171,13 @@ def main(arguments: list[str] | None = None) -> int:
             environment = surroundings.clean(dict(os.environ), Path(work))
             os.environ.clear()
             os.environ.update(environment, GENERALIZE_OUT=str(out))
-            for path in chosen:
-                target, unfinished = folder / path.name, out / "unfinished"
+            for path in with_solutions(root, chosen):
+                target = folder / path.relative_to(root / "notebooks")
+                unfinished = out / "unfinished" / target.parent.name
                 rows.append(run_one(path, target, unfinished, given.profile, given.seed))
     except KeyboardInterrupt:
         done = sum(row[-1] == "ok" for row in rows)
-        print(f"\nInterrupted: {done} of {len(chosen)} notebooks are finished and placed.")
+        print(f"\nInterrupted: {done} notebooks are finished and placed.")
         return 130
     print(f"\n{table(rows)}")
     return int(any(row[-1] == "FAILED" for row in rows))

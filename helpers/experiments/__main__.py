@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 
+from helpers._base import files
 from helpers.claims import registry
 from helpers.experiments import judge, run, store
 from helpers.experiments.store import COMMITTED, Place
@@ -48,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _check(known)
     if options.rows:
         return _rows(known, options.only)
+    if options.stability:
+        return _stability(known, options.only, options.stability)
     started = time.monotonic()
     done = run.train_due(known, place, options.only, options.fresh, options.confirm, _say)
     if place == COMMITTED:
@@ -72,6 +75,25 @@ def _status(known, place, only):
             else "never trained"
         )
         _say(f"{state:12} {experiment.id:48} n = {run.rows_of(experiment, place):5}  {took}")
+    return 0
+
+
+def _stability(known, only, seeds):
+    """Train everything under other master seeds, which are resumable one by one, and write what every claim says."""
+    for seed in seeds:
+        run.train_due(known, Place("full", seed), only, say=_say)
+    rows = judge.stability(known, seeds)
+    path = COMMITTED.folder.parent / "stability.csv"
+    lines = [",".join(rows[0])] + [
+        ",".join(f'"{v}"' if "," in str(v) else str(v) for v in r.values()) for r in rows
+    ]
+    files.write(path, "\n".join(lines) + "\n")
+    published = judge.records(known)
+    for id, one in published.items():
+        words = [r["verdict"] for r in rows if r["claim"] == id and not r["setting"]]
+        if words:
+            _say(f"{id}: {one.word} at seed 0; as there in {words.count(one.word)} of {len(words)}")
+    _say(f"written: {path}")
     return 0
 
 

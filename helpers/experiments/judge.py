@@ -22,7 +22,6 @@ from helpers.experiments import run, store
 from helpers.experiments.store import COMMITTED, Place
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
-MINE = "mine"  # a reader's own registrations: never judged into results
 TEXTS = (
     "README.md",
     "results/README.md",
@@ -55,7 +54,7 @@ def records(known: Registry, place: Place = COMMITTED) -> dict[str, Record]:
     return {
         id: ledger.judge_claim(claim, arrays_of, found)
         for id, claim in known.claims.items()
-        if claim.lesson != MINE
+        if claim.lesson != registry.MINE
     }
 
 
@@ -183,7 +182,7 @@ def _enter(root: Path, known: Registry, found: dict[str, Record], day: str) -> N
     path, kept = root / "results" / "registrations.csv", root / "results" / "registered.json"
     before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
     for id, entry in store.index().items():
-        if id not in known.experiments or known.experiments[id].lesson == MINE:
+        if id not in known.experiments or known.experiments[id].lesson == registry.MINE:
             continue
         if entry.registration != known.registration(id):
             continue
@@ -239,3 +238,32 @@ def differences(known: Registry | None = None) -> list[str]:
 def failed_controls(found: Iterable[Record]) -> list[ControlResult]:
     """Return the controls that failed."""
     return [control for one in found for control in one.controls if not control.passed]
+
+
+def stability(known: Registry, seeds: Iterable[int]) -> list[dict]:
+    """Return what every claim says under other master seeds, from their stored replicates: a row a quantity.
+
+    Returns
+    -------
+    list of dict
+        seed, claim, setting, part, estimate, low, high, n, verdict; nothing for what a seed's store lacks.
+    """
+    rows = []
+    for seed in seeds:
+        for one in records(known, Place("full", seed)).values():
+            for setting in (*one.main, *one.elsewhere):
+                for part in setting.parts:
+                    if part.interval is None:
+                        continue
+                    found = {
+                        "seed": seed,
+                        "claim": one.id,
+                        "setting": setting.name,
+                        "part": part.name,
+                    }
+                    found |= {
+                        name: f"{getattr(part.interval, name):.6g}"
+                        for name in ("estimate", "low", "high")
+                    }
+                    rows.append(found | {"n": part.interval.n, "verdict": part.word})
+    return rows

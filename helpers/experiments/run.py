@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,6 +50,11 @@ def rows_of(experiment: Experiment, place: Place = COMMITTED) -> int:
     """Return how many replicates a place holds: the registered number times the scale, at least 2."""
     n = experiment.n_for(place.profile)
     return n if place.scale == 1.0 else max(2, round(n * place.scale))
+
+
+def home(experiment: Experiment, place: Place) -> Place:
+    """Return where an experiment's replicates are kept: a reader's own never among those of the project."""
+    return replace(place, own=experiment.lesson == registries.MINE)
 
 
 def compute(
@@ -136,6 +141,7 @@ def obtain(
     """
     registry = registries.load() if registry is None else registry
     experiment = find(id, registry)
+    place = home(experiment, place)
     if place.profile != "quick":
         arrays = store.read(id, registry.registration(id), place)
         if arrays is not None:
@@ -161,7 +167,7 @@ def chosen(only: Iterable[str], registry: Registry) -> list[Experiment]:
     only = tuple(only)
     found = []
     for experiment in registry.experiments.values():
-        if experiment.lesson == "mine" and not only:
+        if experiment.lesson == registries.MINE and not only:
             continue
         if not only or experiment.id.startswith(only) or experiment.lesson.startswith(only):
             found.append(experiment)
@@ -179,16 +185,36 @@ def status(
     """Return each experiment with its state in the store (see `store.state`)."""
     return [
         (
-            experiment,
+            one,
             store.state(
-                experiment.id,
-                registry.registration(experiment.id),
-                store.code_key(module_of(experiment)),
-                place,
+                one.id,
+                registry.registration(one.id),
+                store.code_key(module_of(one)),
+                home(one, place),
             ),
         )
-        for experiment in chosen(only, registry)
+        for one in chosen(only, registry)
     ]
+
+
+def held(experiment: Experiment, registry: Registry, place: Place = COMMITTED) -> bool:
+    """Return whether the store holds an experiment under its present registration."""
+    found = store.state(
+        experiment.id, registry.registration(experiment.id), None, home(experiment, place)
+    )
+    return found in ("current", "unconfirmed")
+
+
+def guess(experiment: Experiment, registry: Registry) -> float | None:
+    """Return about how many seconds an experiment takes: as long, a replicate, as one of the same function took.
+
+    None where no experiment of that function is stored.
+    """
+    kept = store.index()
+    for other in registry.experiments.values():
+        if other.function == experiment.function and other.id in kept:
+            return kept[other.id].seconds / kept[other.id].n * experiment.n
+    return None
 
 
 @dataclass(frozen=True)
@@ -230,7 +256,7 @@ def train_due(
     """
     wanted = {"missing", "foreign"} | ({"unconfirmed"} if confirm else set())
     due = [e for e, state in status(registry, place, only) if fresh or state in wanted]
-    kept = store.index(place)
+    kept = store.index(place) | store.index(replace(place, own=True))
     left = sum(kept[e.id].seconds for e in due if e.id in kept)
     done = []
     for number, experiment in enumerate(due, 1):
@@ -260,7 +286,7 @@ def _keep(experiment, registry, place, arrays, seconds):
         processor=store.processor(),
         versions=store.versions(),
     )
-    return store.put(experiment.id, arrays, entry, place)
+    return store.put(experiment.id, arrays, entry, home(experiment, place))
 
 
 def minutes(seconds: float) -> str:

@@ -9,6 +9,7 @@ import pytest
 from helpers._base import paths, seeds
 from helpers.claims import ledger, registry
 from helpers.experiments import judge, run, store
+from helpers.experiments.__main__ import main as command
 from helpers.experiments.store import Place
 
 TOML = """
@@ -182,6 +183,8 @@ def test_a_readers_own_registration_is_trained_on_demand_and_never_judged_into_r
     (root / "claims" / "mine.toml").write_text(mine, encoding="utf-8")
     assert train() == ["tiny/two_rates"]
     assert train(only=["mine"]) == ["mine/other"]
+    assert not (root / "results" / "replicates" / "mine").exists()
+    assert len(run.obtain("mine/other")[0]["first"]) == 60
     assert "ours/mine" not in ledger.load(root / "results" / "claims")
     assert len(ledger.drawn(root / "results" / "registrations.csv")) == 1
 
@@ -192,3 +195,13 @@ def test_fewer_rows_of_the_same_seed(root):
     few = store.read("tiny/two_rates", known.registration("tiny/two_rates"), Place("full", 0, 0.1))
     whole = run.compute(known.experiments["tiny/two_rates"], known)
     assert len(few["first"]) == 6 and np.array_equal(few["first"], whole["first"][:6])
+
+
+def test_other_master_seeds_have_stores_and_a_table_of_their_own(root, capsys):
+    train()
+    assert command(["--stability", "1", "2"]) == 0
+    table = (root / "results" / "stability.csv").read_text(encoding="utf-8").splitlines()
+    assert len(table) == 3 and table[0].startswith("seed,claim")
+    assert len({line.split(",")[4] for line in table[1:]}) == 2  # other replicates
+    assert "as there in 2 of 2" in capsys.readouterr().out
+    assert judge.differences() == []
