@@ -60,7 +60,7 @@ test: env ## the whole test suite
 
 verify: env ## execute the committed lessons again and compare their marked outputs, then the stored results
 	@"$(PY)" -E -m tools.verify $(NOTEBOOKS)
-	@"$(PY)" -E -m tools.check
+	@$(CLEAN) -m tools.check
 
 wheel: env ## build the wheel and use it from another folder (WHEEL_ARGS=--install: with its dependencies)
 	@"$(PY)" -E -m tools.wheel $(WHEEL_ARGS)

@@ -8,15 +8,15 @@ from __future__ import annotations
 import html
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from IPython.display import HTML, Markdown, display
 
 from helpers import plots
-from helpers._base import checks
+from helpers._base import checks, paths
 from helpers._tensorflow import keras_defaults
 from helpers.claims import ledger, registry, show
-from helpers.experiments import judge, run
+from helpers.experiments import run
 from helpers.experiments.store import COMMITTED, Place
 
 PROFILES = ("full", "quick")
@@ -39,6 +39,7 @@ class Session:
     name: str
     place: Place
     registry: registry.Registry
+    _obtained: dict = field(default_factory=dict, repr=False)
 
     @property
     def quick(self) -> bool:
@@ -71,7 +72,7 @@ class Session:
             seconds = run.guess(experiment, self.registry)
             about = f", about {run.minutes(seconds)}" if seconds else ""
             self.say(f"*Not in the store: {n} replicates are trained now{about}.*")
-        arrays, entry = run.obtain(id, self.registry, self.place)
+        arrays, entry = self._obtain(id)
         if entry is None:
             text = f"{n} replicates, trained just now ({source})."
         else:
@@ -79,13 +80,25 @@ class Session:
         display(Markdown(f"*{text}*"))
         return arrays
 
+    def _obtain(self, id: str) -> tuple:
+        """Return arrays and index entry of an experiment, read or trained once a session."""
+        if id not in self._obtained:
+            self._obtained[id] = run.obtain(id, self.registry, self.place)
+        return self._obtained[id]
+
     def record(self, id: str) -> ledger.Record:
-        """Return what was found about a claim: from the results, or judged from this profile's own replicates."""
-        if self.place == COMMITTED:
-            found = ledger.load()
-            if id in found:
-                return found[id]
-        return judge.record(id, self.registry, self.place)
+        """Return what was found about a claim, judged from the replicates; without a store, as it was published."""
+        if id not in self.registry.claims:
+            raise ValueError(checks.message("id", "the id of a registered claim", id))
+        if self.place == COMMITTED and not paths.checkout():
+            return ledger.load()[id]
+        claim, arrays_of = self.registry.claims[id], lambda experiment: self._obtain(experiment)[0]
+        own = [
+            ledger.judge_control(control, claim, arrays_of)
+            for control in self.registry.controls
+            if control.claim == id
+        ]
+        return ledger.judge_claim(claim, arrays_of, own)
 
     def card(self, id: str) -> None:
         """Show the card of a claim: the sentence, the ruler, the verdict."""

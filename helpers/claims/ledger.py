@@ -576,7 +576,9 @@ class Draw:
 
 
 def register(path: str | Path, draw: Draw) -> bool:
-    """Append a draw, unless the experiment's last line has the same registration and arrays.
+    """Append a draw, unless the experiment's last line has the same registration and arrays, and nothing was changed.
+
+    A line that changes neither is a change of wording: ``changed`` holds the old text.
 
     Returns
     -------
@@ -585,7 +587,8 @@ def register(path: str | Path, draw: Draw) -> bool:
     """
     path = Path(path)
     before = [one for one in drawn(path) if one.experiment == draw.experiment]
-    if before and (before[-1].hash, before[-1].arrays) == (draw.hash, draw.arrays):
+    same = bool(before) and (before[-1].hash, before[-1].arrays) == (draw.hash, draw.arrays)
+    if same and not draw.changed:
         return False
     for column in COLUMNS:
         if not isinstance(getattr(draw, column), str):
@@ -611,7 +614,7 @@ def drawn(path: str | Path) -> list[Draw]:
 def draws(experiment: str, path: str | Path | None = None) -> int:
     """Return how many draws of an experiment are on record; None takes the project's own file."""
     path = Path(path) if path is not None else paths.shipped("results") / "registrations.csv"
-    return sum(one.experiment == experiment for one in drawn(path))
+    return len({(one.hash, one.arrays) for one in drawn(path) if one.experiment == experiment})
 
 
 def verdicts(records: Iterable[Record]) -> str:

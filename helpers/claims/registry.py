@@ -67,8 +67,16 @@ class Registry:
     controls: tuple[Control, ...] = ()
 
     def claims_on(self, experiment_id: str) -> tuple[Claim, ...]:
-        """Return the claims that use an experiment (main, elsewhere or in a gate), withdrawn ones included, by id."""
-        found = (c for c in self.claims.values() if experiment_id in c.experiments)
+        """Return the claims that use an experiment (main, elsewhere or in a gate), withdrawn ones included, by id.
+
+        A reader's own claims count on a reader's own experiments alone: they give no other one another seed.
+        """
+        own = self._experiment(experiment_id).lesson == MINE
+        found = (
+            c
+            for c in self.claims.values()
+            if experiment_id in c.experiments and (own or c.lesson != MINE)
+        )
         return tuple(sorted(found, key=lambda claim: claim.id))
 
     def document(self, experiment_id: str) -> dict[str, Any]:

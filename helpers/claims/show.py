@@ -339,7 +339,8 @@ def _filled(found, records):
             f"No claim {name!r} is recorded, which a number in the text names. Mend the id."
         )
     mark = found[0][len(found["number"]) :]
-    return number(records[name], field, style) + mark
+    known = _named(records[name], " ".join(field.split()[:-1])).interval is not None
+    return (number(records[name], field, style) if known else "?") + mark
 
 
 def stale_numbers(text: str, records: Mapping[str, Record]) -> list[str]:

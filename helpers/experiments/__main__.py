@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import shutil
 import sys
 import time
 
-from helpers._base import files
+import pandas as pd
+
+from helpers._base import files, paths
 from helpers.claims import registry
+from helpers.engine import resume
 from helpers.experiments import judge, run, store
 from helpers.experiments.store import COMMITTED, Place
 
@@ -36,11 +42,16 @@ def main(arguments: list[str] | None = None) -> int:
         "--check", action="store_true", help="judge again and compare with what is published"
     )
     parser.add_argument(
+        "--stability", type=int, nargs="+", help="train under these master seeds, write the table"
+    )
+    parser.add_argument(
         "--rows", action="store_true", help="train the first rows again and compare"
     )
     options = parser.parse_args(arguments)
     if not 0 < options.scale <= 1 or options.seed < 0:
         parser.error("--scale must be above 0 and at most 1, --seed 0 or more")
+    if options.stability and min(options.stability) < 1:
+        parser.error("--stability takes master seeds of 1 and more: 0 is the published one")
     known = registry.load()
     place = Place(options.profile, options.seed, options.scale)
     if options.status:
@@ -52,14 +63,29 @@ def main(arguments: list[str] | None = None) -> int:
     if options.stability:
         return _stability(known, options.only, options.stability)
     started = time.monotonic()
-    done = run.train_due(known, place, options.only, options.fresh, options.confirm, _say)
-    if place == COMMITTED:
+    publishes = place == COMMITTED and paths.checkout() is not None
+    with _resumable():
+        done = run.train_due(
+            known, place, options.only, options.fresh, options.confirm, _say,
+            stored=(lambda id: judge.enter(id, known)) if publishes else None,
+        )  # fmt: skip
+    if publishes:
         for path in judge.publish(known):
             _say(f"written: {path}")
     _say(
         f"{len(done)} trained in {run.minutes(time.monotonic() - started)}; kept in {place.folder}"
     )
     return 0
+
+
+@contextlib.contextmanager
+def _resumable():
+    """Keep finished chunks of what is trained, so that a killed run goes on; a finished one leaves none."""
+    folder = paths.build() / "chunks"
+    before = os.environ.setdefault(resume.VARIABLE, str(folder))
+    yield
+    if before == str(folder):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _say(text):
@@ -79,18 +105,17 @@ def _status(known, place, only):
 
 
 def _stability(known, only, seeds):
-    """Train everything under other master seeds, which are resumable one by one, and write what every claim says."""
+    """Train everything under other master seeds, one after the other, and write what every claim says there."""
     for seed in seeds:
         run.train_due(known, Place("full", seed), only, say=_say)
-    rows = judge.stability(known, seeds)
     path = COMMITTED.folder.parent / "stability.csv"
-    lines = [",".join(rows[0])] + [
-        ",".join(f'"{v}"' if "," in str(v) else str(v) for v in r.values()) for r in rows
-    ]
-    files.write(path, "\n".join(lines) + "\n")
-    published = judge.records(known)
-    for id, one in published.items():
-        words = [r["verdict"] for r in rows if r["claim"] == id and not r["setting"]]
+    rows = pd.DataFrame(judge.stability(known, seeds))
+    if path.is_file():  # the other seeds stay
+        before = pd.read_csv(path, dtype=str)
+        rows = pd.concat([before[~before["seed"].isin(map(str, seeds))], rows.astype(str)])
+    files.write(path, rows.to_csv(index=False, lineterminator="\n"))
+    for id, one in judge.records(known).items():
+        words = rows.loc[rows["claim"] == id, "verdict"].tolist()
         if words:
             _say(f"{id}: {one.word} at seed 0; as there in {words.count(one.word)} of {len(words)}")
     _say(f"written: {path}")
@@ -112,22 +137,25 @@ def _check(known):
 
 
 def _rows(known, only):
-    """Train the first rows of each experiment again, the shortest first, within the minutes that they get."""
-    started, found, skipped = time.monotonic(), [], []
-    kept = store.index()
-    chosen = [e for e in run.chosen(only, known) if e.n_check and e.id in kept]
-    for experiment in sorted(chosen, key=lambda e: kept[e.id].seconds * e.n_check / e.n):
-        stored = store.read(experiment.id, known.registration(experiment.id))
-        if stored is None or time.monotonic() - started > 60 * MINUTES:
-            skipped.append(experiment.id)
+    """Train the first rows of each experiment again, the shortest first, within the minutes that they get.
+
+    An experiment that is not stored as registered fails the check, and so does one that there was no time for.
+    """
+    started, failed, kept = time.monotonic(), [], store.index()
+    due = [e for e in run.chosen(only, known) if e.n_check and e.lesson != registry.MINE]
+    missing = [e for e in due if not run.held(e, known)]
+    failed += [f"{e.id}: not stored as registered" for e in missing]
+    due = [e for e in due if e not in missing]
+    for experiment in sorted(due, key=lambda e: kept[e.id].seconds * e.n_check / e.n):
+        if time.monotonic() - started > 60 * MINUTES:
+            failed.append(f"{experiment.id}: no time left, {MINUTES} minutes are over")
             continue
-        found += run.first_rows(experiment, known, stored, kept[experiment.id])
+        stored = store.read(experiment.id, known.registration(experiment.id))
+        failed += map(str, run.first_rows(experiment, known, stored, kept[experiment.id]))
         _say(f"{experiment.id}: first {experiment.n_check} of {experiment.n} rows trained again")
-    for difference in found:
-        _say(str(difference))
-    if skipped:
-        _say(f"not checked: {', '.join(skipped)}")
-    return int(bool(found))
+    for text in failed:
+        _say(text)
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

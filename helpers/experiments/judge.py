@@ -58,20 +58,6 @@ def records(known: Registry, place: Place = COMMITTED) -> dict[str, Record]:
     }
 
 
-def record(id: str, known: Registry, place: Place = COMMITTED) -> Record:
-    """Return one claim, judged from a place's replicates; what the store lacks is trained."""
-    if id not in known.claims:
-        raise ValueError(f"No claim {id!r} is registered. There are: {', '.join(known.claims)}.")
-
-    @cache
-    def arrays_of(experiment):
-        return run.obtain(experiment, known, place)[0]
-
-    claim = known.claims[id]
-    own = [ledger.judge_control(c, claim, arrays_of) for c in known.controls if c.claim == id]
-    return ledger.judge_claim(claim, arrays_of, own)
-
-
 def by_lesson(found: Iterable[Record]) -> dict[str, list[Record]]:
     """Return records by lesson, in the order of registration."""
     lessons: dict[str, list[Record]] = {}
@@ -156,15 +142,15 @@ def publish(known: Registry | None = None, day: str | None = None) -> list[Path]
     """
     root = paths.checkout()
     if root is None:
-        raise FileNotFoundError(
-            "Results are published from a checkout of the project only. Clone it, and run there."
-        )
+        text = "Results are published from a checkout of the project only. Clone it, and run there."
+        raise FileNotFoundError(text)
     known = registry.load() if known is None else known
-    found = records(known)
-    _enter(root, known, found, day or datetime.date.today().isoformat())
+    for id in store.index():
+        if id in known.experiments:
+            enter(id, known, day)
     changed = [
         root / "results" / "claims" / f"{lesson}.json"
-        for lesson, mine in by_lesson(found.values()).items()
+        for lesson, mine in by_lesson(records(known).values()).items()
         if ledger.write(root / "results" / "claims", lesson, mine)
     ]
     for path, text in _wanted(root, known).items():
@@ -174,29 +160,35 @@ def publish(known: Registry | None = None, day: str | None = None) -> list[Path]
     return changed
 
 
-def _enter(root: Path, known: Registry, found: dict[str, Record], day: str) -> None:
-    """Add a line to ``registrations.csv`` for each stored experiment that is new or has other arrays.
+def enter(id: str, known: Registry, day: str | None = None) -> bool:
+    """Add a line to ``registrations.csv`` for a stored experiment that is new, has other arrays or another wording.
 
-    What an earlier registration said stands in ``results/registered.json``, from which the changed fields are read.
+    What was registered before stands in ``results/registered.json``, from which the changed fields are read.
+
+    Returns
+    -------
+    bool
+        Whether a line was added.
     """
-    path, kept = root / "results" / "registrations.csv", root / "results" / "registered.json"
+    root, entry = paths.checkout(), store.index().get(id)
+    if root is None or entry is None or known.experiments[id].lesson == registry.MINE:
+        return False
+    if entry.registration != known.registration(id):
+        return False
+    kept = root / "results" / "registered.json"
     before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
-    for id, entry in store.index().items():
-        if id not in known.experiments or known.experiments[id].lesson == registry.MINE:
-            continue
-        if entry.registration != known.registration(id):
-            continue
-        now = {"registered": known.document(id), "wording": known.wording(id)}
-        changes = "; ".join(registry.changed(before[id], now)) if id in before else "new"
-        mine = [found[claim.id] for claim in known.claims_on(id)]
-        draw = ledger.Draw(
-            day, id, entry.registration, changes, entry.arrays, ledger.verdicts(mine)
-        )
-        ledger.register(path, draw)
+    now = {"registered": known.document(id), "wording": known.wording(id)}
+    changes = "; ".join(registry.changed(before[id], now)) if id in before else "new"
+    arrays_of = reader(known)
+    mine = [ledger.judge_claim(claim, arrays_of) for claim in known.claims_on(id)]
+    day = day or datetime.date.today().isoformat()
+    draw = ledger.Draw(day, id, entry.registration, changes, entry.arrays, ledger.verdicts(mine))
+    added = ledger.register(root / "results" / "registrations.csv", draw)
+    if changes:
         before[id] = now
-    text = json.dumps(before, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    if not kept.is_file() or kept.read_text(encoding="utf-8") != text:
+        text = json.dumps(before, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         files.write(kept, text)
+    return added
 
 
 def differences(known: Registry | None = None) -> list[str]:
@@ -225,12 +217,22 @@ def differences(known: Registry | None = None) -> list[str]:
             )
     for place, text in texts(root).items():
         lines += [f"{place}: {stale}" for stale in show.stale_findings(text, found)]
-    drawn = {
-        (d.experiment, d.hash, d.arrays)
-        for d in ledger.drawn(root / "results" / "registrations.csv")
-    }
-    for id, entry in store.index().items():
-        if (id, entry.registration, entry.arrays) not in drawn:
+    lines += _unaccounted(root, known)
+    return lines
+
+
+def _unaccounted(root: Path, known: Registry) -> list[str]:
+    """Return a line for each registered experiment that is not stored as registered, or whose draw is not on record."""
+    drawn = ledger.drawn(root / "results" / "registrations.csv")
+    on_record = {(one.experiment, one.hash, one.arrays) for one in drawn}
+    kept, lines = store.index(), []
+    for id, one in known.experiments.items():
+        if one.lesson == registry.MINE:
+            continue
+        state = store.state(id, known.registration(id), None)
+        if state in ("missing", "foreign"):
+            lines.append(f"experiment {id}: its replicates are {state}; run `make experiments`")
+        elif (id, kept[id].registration, kept[id].arrays) not in on_record:
             lines.append(f"experiment {id}: its draw is not in results/registrations.csv")
     return lines
 
@@ -241,29 +243,22 @@ def failed_controls(found: Iterable[Record]) -> list[ControlResult]:
 
 
 def stability(known: Registry, seeds: Iterable[int]) -> list[dict]:
-    """Return what every claim says under other master seeds, from their stored replicates: a row a quantity.
+    """Return what every claim says under other master seeds, from their stored replicates: a row a claim and seed.
 
     Returns
     -------
     list of dict
-        seed, claim, setting, part, estimate, low, high, n, verdict; nothing for what a seed's store lacks.
+        seed, claim, verdict, and estimate, low, high and n of what decided; nothing for what a seed's store lacks.
     """
     rows = []
     for seed in seeds:
         for one in records(known, Place("full", seed)).values():
-            for setting in (*one.main, *one.elsewhere):
-                for part in setting.parts:
-                    if part.interval is None:
-                        continue
-                    found = {
-                        "seed": seed,
-                        "claim": one.id,
-                        "setting": setting.name,
-                        "part": part.name,
-                    }
-                    found |= {
-                        name: f"{getattr(part.interval, name):.6g}"
-                        for name in ("estimate", "low", "high")
-                    }
-                    rows.append(found | {"n": part.interval.n, "verdict": part.word})
+            if one.interval is not None:
+                found = {
+                    name: f"{getattr(one.interval, name):.6g}"
+                    for name in ("estimate", "low", "high")
+                }
+                rows.append(
+                    {"seed": seed, "claim": one.id, "verdict": one.word} | found | {"n": one.n}
+                )
     return rows

@@ -118,7 +118,7 @@ def validation_gap(seed, n, *, hidden, epochs, rate):
     dict
         ``training, validation, excess`` with the ending ``_network`` or ``_line`` (least squares on the same split),
         (n,) float32; ``noticeable_network, noticeable_line`` (n,) bool: validation above training by 5 % of the noise
-        variance or more; ``gap_network, gap_line`` (n,).
+        variance or more; ``gap_network, gap_line, gap_nearest`` (n,), the last of copying the nearest training point.
     """
     sets = [draw(seed, row) for row in range(n)]
     runs = train(seed, sets, hidden=hidden, epochs=epochs, rate=rate)
@@ -128,7 +128,8 @@ def validation_gap(seed, n, *, hidden, epochs, rate):
             found[f"{quantity}_{name}"] = values.astype(np.float32)
         gap = three[1] - three[0]
         found |= {f"gap_{name}": gap.astype(np.float32), f"noticeable_{name}": gap >= NOTICEABLE}
-    return found
+    copies = errors_of_nearest(sets)
+    return found | {"gap_nearest": copies[1] - copies[0]}
 
 
 def longer_training(seed, n, *, hidden, epochs, rate):
@@ -200,7 +201,7 @@ def interpolation(seed, n, *, hidden, steps, rate, scale):
     dict
         ``training`` (mean squared error on the training points), ``excess_network, excess_line`` (n,);
         ``interpolates`` (n,) bool: a training error below a tenth of the noise variance, and ``verified``: the same by
-        Keras itself, for the network with the lowest one; ``noticeable`` (n,) bool: a validation error above the
+        plain Keras; ``noticeable`` (n,) bool: a validation error above the
         training error by 5 % of the noise variance or more.
     """
     sets = [draw(seed, row) for row in range(n)]
@@ -216,20 +217,28 @@ def interpolation(seed, n, *, hidden, steps, rate, scale):
         network(hidden), stack, members=n, epochs=steps, batch_size=stack.n_train, optimizer=optimizer,
         record_every=steps, seed=seeds.integer(seed, "fit"),
     )  # fmt: skip
-    training = np.mean((predictions(runs, stack.x_train) - stack.y_train[..., 0]) ** 2, axis=1)
-    interpolates, best = training < TENTH, int(np.argmin(training))
-    again = runs.model(best).predict(stack.x_train[best], verbose=0)  # plain Keras
+    means = stack.y_train[..., 0].mean(axis=1, keepdims=True)
+
+    def fits(x):  # a diverged network counts as the mean of its training targets
+        return np.where(runs.diverged[:, None], means, predictions(runs, x))
+
+    training = np.mean((fits(stack.x_train) - stack.y_train[..., 0]) ** 2, axis=1)
+    interpolates = training < TENTH
     verified = np.zeros(n, bool)
-    verified[best] = np.mean((again - stack.y_train[best]) ** 2) < TENTH
+    for row in np.flatnonzero(interpolates):  # again, by plain Keras
+        again = runs.model(int(row)).predict(stack.x_train[row], verbose=0)
+        verified[row] = np.mean((again - stack.y_train[row]) ** 2) < TENTH
     aside = np.stack([put(s.x_val) for s in sets]), np.stack([s.y_val[:, 0] for s in sets])
-    validation = np.mean((predictions(runs, aside[0]) - aside[1]) ** 2, axis=1)
-    fits, truth = predictions(runs, put(sets[0].x_test)), sets[0].y_test[:, 0]
+    validation = np.mean((fits(aside[0]) - aside[1]) ** 2, axis=1)
+    truth = sets[0].y_test[:, 0]
     return {
         "training": training.astype(np.float32),
         "interpolates": interpolates,
-        "verified": verified & interpolates,
+        "verified": verified,
         "noticeable": validation - training >= NOTICEABLE,
-        "excess_network": np.mean((fits - truth) ** 2, axis=1).astype(np.float32),
+        "excess_network": np.mean((fits(put(sets[0].x_test)) - truth) ** 2, axis=1).astype(
+            np.float32
+        ),
         "excess_line": errors_of_lines(sets)[2].astype(np.float32),
     }
 

@@ -233,6 +233,7 @@ def train_due(
     fresh: bool = False,
     confirm: bool = False,
     say: Callable[[str], None] = print,
+    stored: Callable[[str], object] | None = None,
 ) -> list[Trained]:
     """Train what the store lacks, one experiment after the other; each is stored as soon as it is done.
 
@@ -248,6 +249,9 @@ def train_due(
         Train all of them, or also those that other code or versions made.
     say : callable
         Takes one line of progress.
+    stored : callable, optional
+        Called with the id of each experiment as soon as its arrays are stored, before the next one is trained: no draw
+        goes unrecorded.
 
     Returns
     -------
@@ -270,6 +274,8 @@ def train_due(
         done.append(
             Trained(experiment.id, seconds, _keep(experiment, registry, place, arrays, seconds))
         )
+        if stored:
+            stored(experiment.id)
         say(f"    {minutes(seconds)}, arrays {'new' if done[-1].changed else 'as before'}")
         left -= kept[experiment.id].seconds if experiment.id in kept else 0
     return done

@@ -240,14 +240,14 @@ def versions() -> dict[str, str]:
 
 
 def processor() -> str:
-    """Return the processor's name as the system gives it."""
+    """Return the processor's name, and a short digest of what it can do: virtual machines hide the generation."""
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        return platform.processor() or platform.machine()
+    known = dict(tuple(map(str.strip, line.split(":", 1))) for line in lines if ":" in line)
+    flags = hashlib.sha256(" ".join(sorted(known.get("flags", "").split())).encode()).hexdigest()
+    return f"{known.get('model name', platform.machine())} ({flags[:8]})"
 
 
 def code_key(module: str) -> str:

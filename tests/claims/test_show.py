@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import pathlib
 import re
 from html.parser import HTMLParser
 
@@ -290,3 +291,19 @@ def test_a_setting_elsewhere_has_numbers_too():
 
 def test_a_record_is_what_is_shown():
     assert isinstance(show.card(EXAMPLES[0]).record, Record)
+
+
+def test_the_page_on_verdicts_shows_the_five_cards_as_they_are():
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    between = page.split("<!-- five cards: begin -->")[1].split("<!-- five cards: end -->")[0]
+    cards = [show.card(record)._repr_html_() for record in show.examples()]
+    assert between.strip() == "\n".join(cards)
+
+
+def test_a_finding_that_the_records_do_not_bear_out_is_seen():
+    records = {"post/x": show.examples()[0]}
+    assert show.stale_findings("<!-- post/x is supported -->", records) == []
+    assert show.stale_findings("<!-- post/x is weaker than stated -->", records)
+    assert show.stale_findings("<!-- post/y is open -->", records) == [
+        "post/y is not recorded; a text rests on it"
+    ]

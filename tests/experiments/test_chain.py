@@ -108,8 +108,40 @@ def test_another_wording_is_no_new_draw(root):
     path = root / "claims" / "90_tiny.toml"
     path.write_text(TOML.replace("The second rate lowers", "Rate two lowers"), encoding="utf-8")
     assert train() == []
+    path = root / "results" / "registrations.csv"
+    assert ledger.draws("tiny/two_rates", path) == 1
+    assert (
+        "The second rate lowers" in ledger.drawn(path)[-1].changed
+    )  # the old text stays on record
+    assert judge.differences() == [] and train() == [] and len(ledger.drawn(path)) == 2
+
+
+def test_a_readers_own_claim_gives_a_registered_experiment_no_other_seed(root):
+    train()
+    before = registry.load().seed("tiny/two_rates")
+    mine = TOML[TOML.index("[[claim]]") :].replace("ours/second-is-better", "ours/mine")
+    (root / "claims" / "mine.toml").write_text(mine, encoding="utf-8")
+    assert registry.load().seed("tiny/two_rates") == before
+    assert train() == [] and judge.differences() == []
+
+
+def test_a_run_that_is_stopped_leaves_no_draw_unrecorded(root):
+    known = registry.load()
+
+    def stop(id):
+        judge.enter(id, known)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.train_due(known, say=lambda text: None, stored=stop)
     assert len(ledger.drawn(root / "results" / "registrations.csv")) == 1
-    assert judge.differences() == []
+
+
+def test_a_check_that_finds_nothing_to_check_fails(root):
+    assert command(["--rows"]) == 1
+    assert any("its replicates are missing" in line for line in judge.differences())
+    train()
+    assert command(["--rows"]) == 0 == command(["--check"])
 
 
 def change(root, **changes):
