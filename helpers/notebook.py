@@ -113,13 +113,6 @@ class Session:
         if not self.quick:
             display(Markdown(show.table([self.record(id) for id in ids])))
 
-    def finding(self, id: str, texts: dict[str, str]) -> str:
-        """Return the text for a claim's verdict, for a title that states a finding (see `show.by_verdict`).
-
-        The quick profile has no verdicts and takes what stands under "otherwise".
-        """
-        return texts["otherwise"] if self.quick else show.by_verdict(self.record(id), texts)
-
     def control(self, id: str) -> None:
         """Show what came of the controls of a claim, a sentence each."""
         if not self.quick:

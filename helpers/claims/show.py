@@ -37,7 +37,7 @@ MARKED = re.compile(
     r"<!-- (?P<claim>\S+/\S+) (?P<field>\S[^>]*?) (?P<format>[^\s>]+) -->"
 )
 
-FINDING = re.compile(r"<!-- (\S+/\S+) is ([a-z ]+?) -->")
+FINDING = re.compile(r"<!-- (\S+/\S+?)(?:, ([^>]+?))? is ([a-z ]+?) -->")
 
 
 # ------------------------------------------------------------------------------------------- cards
@@ -364,6 +364,8 @@ def stale_numbers(text: str, records: Mapping[str, Record]) -> list[str]:
 def stale_findings(text: str, records: Mapping[str, Record]) -> list[str]:
     """Return a sentence for each ``<!-- claim-id is verdict -->`` that the records do not bear out.
 
+    ``<!-- claim-id, part is verdict -->`` rests on one of several parts alone.
+
     Such a mark stands beside a heading or sentence that states a finding, so that it cannot outlive the verdict.
 
     Examples
@@ -373,11 +375,13 @@ def stale_findings(text: str, records: Mapping[str, Record]) -> list[str]:
     """
     stale = []
     for found in FINDING.finditer(text):
-        name, word = found.groups()
+        name, part, word = found.groups()
         if name not in records:
             stale.append(f"{name} is not recorded; a text rests on it")
-        elif records[name].word != word:
-            stale.append(f"{name} is {records[name].word}; a text rests on its being {word}")
+            continue
+        right = _named(records[name], part).word if part else records[name].word
+        if right != word:
+            stale.append(f"{name} is {right}; a text rests on its being {word}")
     return stale
 
 

@@ -226,7 +226,7 @@ def interpolation(seed, n, *, hidden, steps, rate, scale):
     interpolates = training < TENTH
     verified = np.zeros(n, bool)
     for row in np.flatnonzero(interpolates):  # again, by plain Keras
-        again = runs.model(int(row)).predict(stack.x_train[row], verbose=0)
+        again = runs.model(int(row))(stack.x_train[row]).numpy()
         verified[row] = np.mean((again - stack.y_train[row]) ** 2) < TENTH
     aside = np.stack([put(s.x_val) for s in sets]), np.stack([s.y_val[:, 0] for s in sets])
     validation = np.mean((fits(aside[0]) - aside[1]) ** 2, axis=1)

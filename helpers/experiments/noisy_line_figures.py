@@ -164,7 +164,7 @@ def show_parts(found: Mapping, arms: Mapping[str, str]) -> None:
     )
 
 
-def show_path(found: Mapping, title: str = "", marks: Sequence[int] = (74, 981, 20000)) -> None:
+def show_path(found: Mapping, marks: Sequence[int] = (74, 981, 20000)) -> None:
     """Show training error against excess risk while the network is trained until it fits."""
     training = np.median(found["training"], axis=0)
     excess = np.median(found["excess"], axis=0)
@@ -211,14 +211,17 @@ def show_path(found: Mapping, title: str = "", marks: Sequence[int] = (74, 981, 
         yscale="log", xlim=(-0.04, 1.35), ylim=(0.03, 12),
     )  # fmt: skip
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.set_title(title)
+    lowest, last = excess[late].min(), excess[-1]
+    rises = last > 4 * lowest
+    after = "then it learns the noise" if rises else "and that is all"
+    ax.set_title(f"First it learns the line ({lowest:.1f}), {after} ({last:.1f})")
     ax.legend(loc="lower left", fontsize=10)
     plots.show(
         figure,
         f"{len(found['training'])} data sets. Thick: medians; thin: sixty single networks. "
         "Training goes from right to left.",
-        "The network's error on new points first falls to about a tenth of the noise variance while its training error "
-        "falls to the noise variance, then rises to the noise variance itself as the training error goes on falling.",
+        f"The network's error on new points first falls to {lowest:.1f} while its training error falls to the noise "
+        f"variance, and ends at {last:.1f} when the training error is far below it.",
     )
 
 
