@@ -111,7 +111,7 @@ class Session:
     def table(self, ids: Iterable[str]) -> None:
         """Show the table of a lesson's claims: sentence, what makes it true, the result, the verdict."""
         if not self.quick:
-            display(Markdown(show.table([self.record(id) for id in ids])))
+            display(Markdown(show.brief_table([self.record(id) for id in ids])))
 
     def control(self, id: str) -> None:
         """Show what came of the controls of a claim, a sentence each."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from helpers.claims import verdict
-from helpers.claims._words import MARK, WHAT, number, result
+from helpers.claims._words import MARK, WHAT, name_of_none, number, result
 from helpers.claims.ledger import Measured
 
 NARROW = 300  # pixels: the narrowest ruler, on a telephone of 390
@@ -307,7 +307,7 @@ def _bottom_labels(rows, scale):
     edges = dict.fromkeys(edge for row in rows for edge in _edges(row.measured))
     found = [Label(scale.at(x), number(x, statistic)) for x in edges if x != none]
     if none is not None:
-        text = f"{number(none, statistic)}: no effect"
+        text = f"{number(none, statistic)}: {name_of_none(statistic)}"
         found.append(Label(scale.at(none), text))
     return found
 

@@ -66,6 +66,11 @@ def number(value: float | None, statistic: str = "") -> str:
     return short(100 * value) if statistic == "difference of proportions" else short(value)
 
 
+def name_of_none(statistic: str) -> str:
+    """Return how the value of no effect is called: a mean or a share names where its sentence is plainly false."""
+    return "plainly false" if verdict.NOTHING.get(statistic, 0) is None else "no effect"
+
+
 def result(measured: Measured) -> str:
     """Return estimate and interval, for example ``0.52 [0.38, 0.66]``."""
     found, statistic = measured.interval, measured.statistic

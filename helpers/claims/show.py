@@ -16,6 +16,7 @@ from helpers.stats import LEVEL
 
 __all__ = [
     "Card",
+    "brief_table",
     "by_verdict",
     "card",
     "examples",
@@ -157,7 +158,10 @@ def _results(record):
 
 def _none(measured):
     none = _ruler.none_of(measured)
-    return "" if none is None else f"; no effect is {_words.number(none, measured.statistic)}"
+    if none is None:
+        return ""
+    statistic = measured.statistic
+    return f"; {_words.name_of_none(statistic)} is {_words.number(none, statistic)}"
 
 
 def _without_ruler(record):
@@ -195,6 +199,25 @@ def table(records: Iterable[Record], draws: Callable[[str], int] | None = None) 
     """
     head = "| sentence | true if | result | n | verdict | role |\n| --- | --- | --- | --- | --- | --- |"
     return "\n".join([head, *(_line(record, draws) for record in records)])
+
+
+def brief_table(records: Iterable[Record]) -> str:
+    """Return the table that closes a lesson: of each claim the quantity that decided, without its interval.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        In the order shown.
+    """
+    lines = ["| sentence | true if | result | verdict |", "| --- | --- | --- | --- |"]
+    for record in records:
+        one, several = record.deciding, len(_rows(record)) > 1
+        where = f"{one.name}: " if one.name and several else ""
+        result = _words.result(one).partition(" [")[0]
+        mark = f"{_words.MARK[record.word]} {record.word}"
+        cells = (record.statement, f"{where}{_words.asked(one)}", result, mark)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
 
 
 def _line(record, draws):

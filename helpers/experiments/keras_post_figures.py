@@ -114,16 +114,18 @@ def show_choices(found: Mapping, row: int = 0) -> None:
     for ax in (left, right):
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     worse = np.mean(found["training_chooses_worse"])
+    middle = np.mean(found["chosen_by_training"] > np.median(excess, axis=1))
     correlation = stats.rank_correlations(training, excess).mean()
     figure.suptitle(
-        f"The lowest training error chooses worse than no choice in {worse:.0%} of data sets".replace(
+        f"The lowest training error chooses worse than the post's recipe in {worse:.0%} of data sets".replace(
             "%", " %"
         )
     )
     plots.show(
         figure,
         f"Left: thirty recipes on one data set. Right: the error of what each rule chooses, {len(training)} data sets; "
-        f"bars are medians. The mean rank correlation of training error and error on new points is {correlation:.2f}.",
+        f"bars are medians. Choosing by training error is worse than the middle recipe in {middle:.0%} of them. "
+        f"The mean rank correlation of training error and error on new points is {correlation:.2f}.",
         "Among recipes with a low training error those with the lowest have the largest error on new points; choosing "
         "by training error is worse than the recipe of the Keras post in most data sets.",
     )

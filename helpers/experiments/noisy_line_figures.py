@@ -81,7 +81,7 @@ def show_fits(sets: Sequence[Dataset], curves: np.ndarray) -> None:
     x, truth = noisy_line.places(sets[0])
     lines = noisy_line.least_squares(sets, x)
     figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.9), sharey=True)
-    panels = ((curves, plots.BLUE, "the network"), (lines, plots.GREEN, "the least-squares line"))
+    panels = ((curves, plots.BLUE, "network"), (lines, plots.GREEN, "least squares"))
     for ax, (fits, color, name) in zip(axes, panels, strict=True):
         plots.band(ax, x, fits, color=color, label="mean", thin=50)
         ax.plot(x, truth, "--", color=plots.BLACK, linewidth=1.5, label="true line")

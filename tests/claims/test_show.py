@@ -307,3 +307,9 @@ def test_a_finding_that_the_records_do_not_bear_out_is_seen():
     assert show.stale_findings("<!-- post/y is open -->", records) == [
         "post/y is not recorded; a text rests on it"
     ]
+
+
+def test_the_table_that_closes_a_lesson_has_a_row_a_claim_and_no_interval():
+    table = show.brief_table(show.examples()).splitlines()
+    assert len(table) == 2 + 5 and "[" not in "".join(table)
+    assert table[2].endswith("| 0.52 | ✓ supported |")
