@@ -122,14 +122,6 @@ if not XLA:
     )
 
 
-_DEFAULTS = {
-    "floatx": "float32",
-    "dtype_policy": "float32",
-    "image_data_format": "channels_last",
-    "epsilon": 1e-7,
-}
-
-
 def keras_settings() -> dict[str, Any]:
     """Return Keras's configuration, from keras.json or the caller: builders of models read it."""
     config = keras.config
@@ -163,4 +155,8 @@ def keras_defaults() -> dict[str, Any]:
     config.set_dtype_policy("float32")  # made from floatx once, and then a setting of its own
     config.set_image_data_format("channels_last")
     config.set_epsilon(1e-7)
-    return {name: value for name, value in found.items() if value != _DEFAULTS[name]}
+    return {
+        name: value
+        for name, value in found.items()
+        if value != {**KERAS_DEFAULTS, "dtype_policy": "float32"}[name]
+    }

@@ -111,7 +111,7 @@ def execute(path: Path, target: Path, unfinished: Path, profile: str, seed: int)
 def run_one(path: Path, target: Path, unfinished: Path, profile: str, seed: int) -> tuple:
     """Execute one notebook, whatever happens; return its row of the summary."""
     started, status = time.monotonic(), "ok"
-    name = path.stem if path.parent.name == "notebooks" else f"{path.parent.name}/{path.stem}"
+    name = f"solutions/{path.stem}" if path.parent.name == "solutions" else path.stem
     print(f"{name} ...", flush=True)
     try:
         execute(path, target, unfinished, profile, seed)
@@ -173,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
             os.environ.update(environment, GENERALIZE_OUT=str(out))
             for path in with_solutions(root, chosen):
                 target = folder / path.relative_to(root / "notebooks")
-                unfinished = out / "unfinished" / target.parent.name
+                unfinished = out / "unfinished" / path.relative_to(root / "notebooks").parent
                 rows.append(run_one(path, target, unfinished, given.profile, given.seed))
     except KeyboardInterrupt:
         done = sum(row[-1] == "ok" for row in rows)

@@ -161,19 +161,31 @@ print(json.dumps([found, runs.settings["dtype"], runs.settings["keras"], sorted(
 """
 
 
-def test_defaults_shut_out_the_users_keras_and_settings_record_it(tmp_path):
+CHANGED = """\
+from helpers._tensorflow import keras
+keras.config.set_floatx("float64"); keras.config.set_dtype_policy("float64")
+keras.config.set_image_data_format("channels_first"); keras.config.set_epsilon(1e-5)
+"""
+
+
+def test_what_somebody_set_in_keras_is_shut_out_or_recorded(tmp_path):
     theirs = {"floatx": "float64", "image_data_format": "channels_first", "epsilon": 1e-5}
-    (tmp_path / "keras.json").write_text(
-        json.dumps({**theirs, "backend": "tensorflow"}), encoding="utf-8"
-    )
-    plain = process(SURROUNDED, KERAS_HOME=str(tmp_path / "empty"))
-    shut_out = process(SURROUNDED, KERAS_HOME=str(tmp_path))
+    text = json.dumps({**theirs, "backend": "tensorflow"})
+    (tmp_path / "keras.json").write_text(text, encoding="utf-8")
     left = SURROUNDED.replace("= keras_defaults()", "= []")
-    as_it_is = process(left, KERAS_HOME=str(tmp_path))
-    first, second, third = (json.loads(done[1]) for done in (plain, shut_out, as_it_is))
-    assert first[:3] == second[:3] and first[1] == "float32" and first[3] == []
-    assert second[3] == ["dtype_policy", "epsilon", "floatx", "image_data_format"]
-    assert third[1] == "float64" and theirs.items() <= third[2].items()
+    plain, by_file, by_call, left_as_it_is = (
+        json.loads(process(code, KERAS_HOME=str(home))[1])
+        for code, home in (
+            (SURROUNDED, tmp_path / "empty"),
+            (left, tmp_path),
+            (CHANGED + SURROUNDED, tmp_path / "empty"),
+            (CHANGED + left, tmp_path / "empty"),
+        )
+    )
+    assert plain[1] == "float32" and plain[3] == []
+    assert by_file[:3] == plain[:3] == by_call[:3]  # a keras.json counts nowhere
+    assert by_call[3] == ["dtype_policy", "epsilon", "floatx", "image_data_format"]
+    assert left_as_it_is[1] == "float64" and theirs.items() <= left_as_it_is[2].items()
 
 
 @pytest.mark.parametrize("module", [api, runs, _tensorflow], ids=lambda module: module.__name__)

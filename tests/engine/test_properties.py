@@ -30,7 +30,7 @@ from wrong_values import (
 from helpers import models
 from helpers._tensorflow import keras, tf
 from helpers.data import Dataset
-from helpers.engine import api
+from helpers.engine import api, runtime
 from helpers.engine.recipe import Recipe
 
 # fit_many: valid calls --------------------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ def test_training_is_refused_with_the_name_of_the_argument(change):
     options = {"model": NET, "dataset": SMALL, "members": 2, "epochs": 2, "batch_size": 4} | dict(
         [change]
     )
-    with mock.patch.object(api.runtime, "run", lambda *_: pytest.fail("training started")):
+    with mock.patch.object(runtime, "run", lambda *_: pytest.fail("training started")):
         refused(
             lambda: api.fit_many(options.pop("model"), options.pop("dataset"), **options), change[0]
         )

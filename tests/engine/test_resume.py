@@ -348,6 +348,7 @@ def test_the_name_changes_with_the_source_of_every_room(tmp_path):
     "name", ["TF_DETERMINISTIC_OPS", "XLA_FLAGS", "TF_XLA_FLAGS", "KERAS_HOME"]
 )
 def test_the_name_changes_with_the_environment(line, folder, trained, monkeypatch, name):
+    monkeypatch.delenv(name, raising=False)
     first = fit(line)
     monkeypatch.setenv(name, "something else")
     assert again(line, trained)[1] == [0, 1, 2]
