@@ -97,7 +97,7 @@ def counts(lesson: Lesson) -> dict[str, int]:
         "cells": len(lesson.cells),
         "visible code lines": sum(map(lines, lesson.visible)),
         "lines of a visible cell": max(map(lines, lesson.visible), default=0),
-        "words of prose": len(text.split()),
+        "words of prose": sum(len(one.split()) for one in lesson.prose),  # marks and links too
         "figures": pictures(lesson),
         "intervals in brackets": len(re.findall(r"\[-?[\d.,]+, -?[\d.,]+\]", text)),
         "claims": claims(lesson),
