@@ -35,7 +35,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env experiments stability notebooks test verify wheel bench lab lint lock clean
+.PHONY: help env experiments stability notebooks test verify wheel bench lab lint lock prose clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -83,6 +83,9 @@ lock: ## pin every package again, with hashes (needs uv; UPGRADE=--upgrade takes
 	@sed -i -E "s/ and platform_machine == 'x86_64' and sys_platform == 'linux'//; \
 	  s/ ; platform_machine == 'x86_64' and sys_platform == 'linux'//; \
 	  s/ ; python_full_version < '3.14'( and |( \\\\)$$)/ ; \2/; s/ ;  \\\\$$/ \\\\/" requirements.txt
+
+prose: env ## count each lesson against its budgets and list its long sentences
+	@"$(PY)" -E -m tools.prose $(NOTEBOOKS)
 
 clean: ## remove what the commands wrote (build/ and caches); the environment stays
 	@rm -rf build .pytest_cache .ruff_cache .mypy_cache

@@ -6,6 +6,8 @@ A builder's model is a *recipe* for `helpers.fit_many`, and just as well a model
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from helpers._base import builders, checks
 from helpers._tensorflow import keras
@@ -98,16 +100,16 @@ def _sequential(stack):
 
 @builders.pure
 def mlp(
-    input_shape,
-    outputs,
-    hidden=(64, 64),
-    activation="relu",
-    batch_norm=False,
-    dropout=0.0,
-    l1=0.0,
-    l2=0.0,
-    initializer="glorot_uniform",
-):
+    input_shape: int | Sequence[int],
+    outputs: int,
+    hidden: Sequence[int] = (64, 64),
+    activation: str | Callable[..., Any] = "relu",
+    batch_norm: bool = False,
+    dropout: float = 0.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    initializer: str | keras.initializers.Initializer = "glorot_uniform",
+) -> keras.Sequential:
     """Build a multilayer perceptron.
 
     Each hidden layer is Dense, then BatchNormalization (if asked for), the activation, then Dropout (if any): the
@@ -160,7 +162,11 @@ def mlp(
 
 
 @builders.pure
-def linear(input_shape, outputs, initializer="glorot_uniform"):
+def linear(
+    input_shape: int | Sequence[int],
+    outputs: int,
+    initializer: str | keras.initializers.Initializer = "glorot_uniform",
+) -> keras.Sequential:
     """Build one Dense layer: linear or logistic regression, trained by gradient descent.
 
     Parameters and returns as in `mlp`.
@@ -169,7 +175,11 @@ def linear(input_shape, outputs, initializer="glorot_uniform"):
 
 
 @builders.pure
-def lenet_300_100(input_shape=(28, 28), outputs=10, initializer="glorot_normal"):
+def lenet_300_100(
+    input_shape: int | Sequence[int] = (28, 28),
+    outputs: int = 10,
+    initializer: str | keras.initializers.Initializer = "glorot_normal",
+) -> keras.Sequential:
     """Build LeNet-300-100, the fully connected network of the lottery-ticket paper.
 
     266,610 parameters on 28 x 28 inputs with 10 classes. Parameters and returns as in `mlp`.
@@ -234,19 +244,19 @@ def _cnn(
 
 @builders.pure
 def cnn1d(
-    input_shape=(40,),
-    outputs=10,
-    filters=(25, 25, 25),
-    kernel_size=5,
-    strides=2,
-    hidden=(),
-    activation="relu",
-    batch_norm=False,
-    dropout=0.0,
-    l1=0.0,
-    l2=0.0,
-    initializer="glorot_uniform",
-):
+    input_shape: Sequence[int] = (40,),
+    outputs: int = 10,
+    filters: Sequence[int] = (25, 25, 25),
+    kernel_size: int = 5,
+    strides: int = 2,
+    hidden: Sequence[int] = (),
+    activation: str | Callable[..., Any] = "relu",
+    batch_norm: bool = False,
+    dropout: float = 0.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    initializer: str | keras.initializers.Initializer = "glorot_uniform",
+) -> keras.Sequential:
     """Build a convolutional network for signals: by default three stride-2 layers of 25 channels (greydanus2024).
 
     Parameters
@@ -289,19 +299,19 @@ def cnn1d(
 
 @builders.pure
 def cnn2d(
-    input_shape=(28, 28),
-    outputs=10,
-    filters=(8, 16),
-    kernel_size=3,
-    strides=2,
-    hidden=(64,),
-    activation="relu",
-    batch_norm=False,
-    dropout=0.0,
-    l1=0.0,
-    l2=0.0,
-    initializer="glorot_uniform",
-):
+    input_shape: Sequence[int] = (28, 28),
+    outputs: int = 10,
+    filters: Sequence[int] = (8, 16),
+    kernel_size: int = 3,
+    strides: int = 2,
+    hidden: Sequence[int] = (64,),
+    activation: str | Callable[..., Any] = "relu",
+    batch_norm: bool = False,
+    dropout: float = 0.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    initializer: str | keras.initializers.Initializer = "glorot_uniform",
+) -> keras.Sequential:
     """Build a convolutional network for images; parameters as in `cnn1d`.
 
     ``input_shape`` is ``(rows, columns)`` or ``(rows, columns, channels)``.

@@ -11,12 +11,17 @@ import hashlib
 import html
 import io
 import json
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from IPython.display import Markdown, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from helpers import stats
@@ -62,7 +67,7 @@ setTimeout(function () {{
 </script>"""
 
 
-def style():
+def style() -> None:
     """Set the one style of all figures: seaborn's white grid, our palette, opaque background, readable sizes.
 
     It starts from Matplotlib's defaults, so that nobody's ``matplotlibrc`` changes a figure.
@@ -89,7 +94,7 @@ def style():
     )
 
 
-def show(figure, caption, alt):
+def show(figure: Figure, caption: str, alt: str) -> None:
     """Display a figure as a picture with alt text, its caption below, and close it.
 
     The picture is HTML, where JupyterLab and nbconvert keep the alt text (they ignore it in an output's metadata), and
@@ -114,7 +119,14 @@ def show(figure, caption, alt):
     display(Markdown(f"*{caption}*"))
 
 
-def animate(figure, draw, frames, caption, alt, milliseconds=200):
+def animate(
+    figure: Figure,
+    draw: Callable[[Any], Any],
+    frames: Sequence[Any],
+    caption: str,
+    alt: str,
+    milliseconds: int = 200,
+) -> None:
     """Display an animation that can be played, paused and stepped through, its caption below, and close the figure.
 
     Where scripts do not run (GitHub, a notebook that is not trusted) the last frame stands as a still picture.
@@ -179,7 +191,16 @@ def _png(figure, colours, **options):
     return small.getvalue()
 
 
-def band(ax, x, curves, color=BLUE, line="-", label=None, coverage=0.9, thin=30):
+def band(
+    ax: Axes,
+    x: ArrayLike,
+    curves: ArrayLike,
+    color: str = BLUE,
+    line: str = "-",
+    label: str | None = None,
+    coverage: float = 0.9,
+    thin: int = 30,
+) -> None:
     """Draw replicates as thin lines, the band that holds a share of them, and their mean.
 
     Parameters
@@ -209,16 +230,16 @@ def band(ax, x, curves, color=BLUE, line="-", label=None, coverage=0.9, thin=30)
 
 
 def over_epochs(
-    ax,
-    epochs,
-    values,
-    color=BLUE,
-    line="-",
-    marker="o",
-    label=None,
-    level=stats.LEVEL,
-    replicates=40,
-):
+    ax: Axes,
+    epochs: ArrayLike,
+    values: ArrayLike,
+    color: str = BLUE,
+    line: str = "-",
+    marker: str = "o",
+    label: str | None = None,
+    level: float = stats.LEVEL,
+    replicates: int = 40,
+) -> None:
     """Draw the mean of a quantity against epochs with its interval, replicates behind it.
 
     Parameters
@@ -256,14 +277,14 @@ def over_epochs(
 
 
 def runs_histogram(
-    ax,
-    values,
-    mine=None,
-    edge=None,
-    agrees="right",
-    unit="",
-    names=("inside the region", "outside", "edge"),
-):
+    ax: Axes,
+    values: ArrayLike,
+    mine: float | None = None,
+    edge: float | None = None,
+    agrees: str = "right",
+    unit: str = "",
+    names: tuple[str, str, str] = ("inside the region", "outside", "edge"),
+) -> None:
     """Draw the histogram of all runs, the share on the region's side of an edge, and the reader's own run.
 
     Parameters
@@ -304,7 +325,13 @@ def runs_histogram(
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
 
 
-def verdict_intervals(ax, intervals, labels, edges, region=None):
+def verdict_intervals(
+    ax: Axes,
+    intervals: Sequence[tuple[float, float, float]],
+    labels: Sequence[str],
+    edges: Sequence[float],
+    region: tuple[float, float] | None = None,
+) -> None:
     """Draw intervals against the edges that decide a verdict, one row each.
 
     Parameters

@@ -14,14 +14,17 @@ Iterative magnitude pruning with rewinding [frankle2019]_ is four lines::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from helpers._base import checks, seeds
 
 SHARE, OUTPUT_SHARE = 0.2, 0.1  # of the surviving weights of a layer, per round [frankle2019]
 
 
-def dense_masks(weights):
+def dense_masks(weights: Sequence[ArrayLike]) -> list[np.ndarray | None]:
     """Return masks that keep every weight.
 
     Parameters
@@ -43,7 +46,12 @@ def dense_masks(weights):
     return [np.ones(w.shape, np.float32) if w.ndim >= 3 else None for w in weights]
 
 
-def prune_by_magnitude(weights, masks, share=SHARE, output_share=OUTPUT_SHARE):
+def prune_by_magnitude(
+    weights: Sequence[ArrayLike],
+    masks: Sequence[ArrayLike | None],
+    share: float = SHARE,
+    output_share: float = OUTPUT_SHARE,
+) -> list[np.ndarray | None]:
     """Remove a share of the surviving weights of each layer, the smallest in magnitude.
 
     Parameters
@@ -87,7 +95,9 @@ def prune_by_magnitude(weights, masks, share=SHARE, output_share=OUTPUT_SHARE):
     return pruned
 
 
-def one_shot(weights, like):
+def one_shot(
+    weights: Sequence[ArrayLike], like: Sequence[ArrayLike | None]
+) -> list[np.ndarray | None]:
     """Remove in one step as many weights as other masks did, the smallest in magnitude.
 
     Parameters
@@ -109,7 +119,7 @@ def one_shot(weights, like):
     ]
 
 
-def random_masks(like, seed):
+def random_masks(like: Sequence[ArrayLike | None], seed: int) -> list[np.ndarray | None]:
     """Draw masks at random, with as many weights per member and layer as other masks keep.
 
     Parameters
@@ -137,7 +147,7 @@ def random_masks(like, seed):
     return drawn
 
 
-def unit_masks(weights, kept):
+def unit_masks(weights: Sequence[ArrayLike], kept: ArrayLike) -> list[np.ndarray | None]:
     """Return masks that remove hidden units of networks with one hidden layer.
 
     Parameters
@@ -167,7 +177,7 @@ def unit_masks(weights, kept):
     return [first.copy(), None, np.broadcast_to(kept[..., np.newaxis], shapes[2]).copy(), None]
 
 
-def apply(weights, masks):
+def apply(weights: Sequence[ArrayLike], masks: Sequence[ArrayLike | None]) -> list[np.ndarray]:
     """Return the weights with masked ones set to zero.
 
     Parameters
@@ -189,19 +199,21 @@ def apply(weights, masks):
     ]
 
 
-def layer_counts(masks):
+def layer_counts(masks: Sequence[ArrayLike | None]) -> np.ndarray:
     """Return how many weights each layer keeps: (M, layers) int, one column per mask that is not None."""
     masks = _masks("masks", masks)
     return np.stack([_count(masks[i]) for i in _kernels(masks)], axis=1)
 
 
-def share_remaining(masks):
+def share_remaining(masks: Sequence[ArrayLike | None]) -> np.ndarray:
     """Return the share of maskable weights that each member keeps: (M,); biases do not count."""
     masks = _masks("masks", masks)
     return layer_counts(masks).sum(axis=1) / sum(masks[i][0].size for i in _kernels(masks))
 
 
-def remaining_counts(sizes, rounds, share=SHARE, output_share=OUTPUT_SHARE):
+def remaining_counts(
+    sizes: Sequence[int], rounds: int, share: float = SHARE, output_share: float = OUTPUT_SHARE
+) -> np.ndarray:
     """Return how many weights iterative pruning leaves, without training anything.
 
     Parameters
@@ -236,7 +248,7 @@ def remaining_counts(sizes, rounds, share=SHARE, output_share=OUTPUT_SHARE):
     return np.stack(counts)
 
 
-def keep_signs(values, weights):
+def keep_signs(values: Sequence[ArrayLike], weights: Sequence[ArrayLike]) -> list[np.ndarray]:
     """Return the magnitudes of one list of weights with the signs of another.
 
     Parameters
@@ -263,7 +275,9 @@ def keep_signs(values, weights):
     ]
 
 
-def constant_values(weights, signs="kept", seed=0):
+def constant_values(
+    weights: Sequence[ArrayLike], signs: str = "kept", seed: int = 0
+) -> list[np.ndarray]:
     """Replace every weight of a kernel by plus or minus the standard deviation of that kernel.
 
     Parameters

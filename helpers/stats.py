@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.stats
+from numpy.typing import ArrayLike
 
 from helpers._base import checks, seeds
 
@@ -57,7 +58,7 @@ def _units(name, values):
     return values
 
 
-def mean_interval(values, level=LEVEL):
+def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     """Return the interval of a mean: Student t, from 50 units on extended by a BCa bootstrap.
 
     Parameters
@@ -130,7 +131,7 @@ def mean_interval(values, level=LEVEL):
     )
 
 
-def paired_interval(values, baseline, level=LEVEL):
+def paired_interval(values: ArrayLike, baseline: ArrayLike, level: float = LEVEL) -> Interval:
     """Return the interval of the mean difference ``values - baseline`` by pair.
 
     Parameters
@@ -157,7 +158,9 @@ def paired_interval(values, baseline, level=LEVEL):
     return mean_interval(values - baseline, level)
 
 
-def ratio_interval(values, baseline=None, level=LEVEL):
+def ratio_interval(
+    values: ArrayLike, baseline: ArrayLike | None = None, level: float = LEVEL
+) -> Interval:
     """Return the interval of the geometric mean of ``values / baseline`` by pair.
 
     Parameters
@@ -205,7 +208,7 @@ def _positive(name, values):
     return values
 
 
-def proportion_interval(successes, n, level=LEVEL):
+def proportion_interval(successes: int, n: int, level: float = LEVEL) -> Interval:
     """Return Wilson's score interval of a proportion.
 
     Parameters
@@ -236,7 +239,9 @@ def proportion_interval(successes, n, level=LEVEL):
     return Interval(successes / n, float(ends.low), float(ends.high), level, n, "Wilson")
 
 
-def proportion_difference_interval(k1, n1, k2, n2, level=LEVEL):
+def proportion_difference_interval(
+    k1: int, n1: int, k2: int, n2: int, level: float = LEVEL
+) -> Interval:
     """Return Newcombe's hybrid score interval of ``k1 / n1 - k2 / n2`` for independent arms.
 
     Parameters
@@ -274,7 +279,7 @@ def proportion_difference_interval(k1, n1, k2, n2, level=LEVEL):
     )
 
 
-def rank_correlations(x, y):
+def rank_correlations(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Return Spearman's rank correlation of x and y within each data set.
 
     Parameters
@@ -308,7 +313,7 @@ def rank_correlations(x, y):
     return np.array([scipy.stats.spearmanr(a, b).statistic for a, b in zip(x, y, strict=True)])
 
 
-def rank_correlation(x, y, level=LEVEL):
+def rank_correlation(x: ArrayLike, y: ArrayLike, level: float = LEVEL) -> Interval:
     """Return the interval, over data sets, of Spearman's correlation within a data set.
 
     Parameters
@@ -330,7 +335,7 @@ def rank_correlation(x, y, level=LEVEL):
     )
 
 
-def average_units(values, groups):
+def average_units(values: ArrayLike, groups: ArrayLike) -> np.ndarray:
     """Average the runs of each unit, so that data sets and not initialisations are counted.
 
     Parameters
@@ -350,7 +355,7 @@ def average_units(values, groups):
     return np.bincount(unit, weights=values) / np.bincount(unit)
 
 
-def labels(groups, shape):
+def labels(groups: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     """Return ``groups`` as an array of ``shape`` that sorts: numbers, none of them NaN, or text."""
     try:
         found = np.asarray(groups)
@@ -367,7 +372,9 @@ def labels(groups, shape):
     return found
 
 
-def required_n(pilot_values, half_width, level=LEVEL, assurance=None):
+def required_n(
+    pilot_values: ArrayLike, half_width: float, level: float = LEVEL, assurance: float | None = None
+) -> int:
     """Return the smallest number of units whose t interval is expected to be narrow enough.
 
     Parameters

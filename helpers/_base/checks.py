@@ -9,14 +9,17 @@ from __future__ import annotations
 import numbers
 import os
 import stat
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 MOST = 2**31 - 1  # what the 32-bit counters of the compiled programs hold
 
 
-def message(name, expected, received, remedy=""):
+def message(name: str, expected: str, received: object, remedy: str = "") -> str:
     """Build the one sentence shape that all errors share.
 
     Parameters
@@ -47,7 +50,7 @@ def message(name, expected, received, remedy=""):
     )
 
 
-def integer(name, value, low=1, high=None, remedy=""):
+def integer(name: str, value: Any, low: int = 1, high: int | None = None, remedy: str = "") -> int:
     """Return ``value`` as an int in [low, high]; booleans and fractions are refused."""
     expected = (
         f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
@@ -59,7 +62,7 @@ def integer(name, value, low=1, high=None, remedy=""):
     return int(value)
 
 
-def count(name, value, low=1):
+def count(name: str, value: Any, low: int = 1) -> int:
     """Return ``value`` as an int of at least ``low`` that a 32-bit counter holds: sizes, epochs, labels."""
     value = integer(name, value, low)
     if value > MOST:
@@ -67,7 +70,15 @@ def count(name, value, low=1):
     return value
 
 
-def real(name, value, low=-np.inf, high=np.inf, low_open=False, high_open=False, remedy=""):
+def real(
+    name: str,
+    value: Any,
+    low: float = -np.inf,
+    high: float = np.inf,
+    low_open: bool = False,
+    high_open: bool = False,
+    remedy: str = "",
+) -> float:
     """Return ``value`` as a finite float between the bounds; an open bound is itself refused."""
     left, right = (
         "(" if low_open or low == -np.inf else "[",
@@ -87,14 +98,14 @@ def real(name, value, low=-np.inf, high=np.inf, low_open=False, high_open=False,
     return number
 
 
-def flag(name, value):
+def flag(name: str, value: Any) -> bool:
     """Return ``value`` if it is True or False."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(message(name, "True or False", value))
     return bool(value)
 
 
-def one_of(name, value, options, remedy=""):
+def one_of(name: str, value: Any, options: Collection[Any], remedy: str = "") -> Any:
     """Return ``value`` if it is one of ``options``."""
     if not any(
         value is option or (type(value) is type(option) and value == option) for option in options
@@ -104,8 +115,15 @@ def one_of(name, value, options, remedy=""):
 
 
 def array(
-    name, value, shape=None, dtype=np.float64, finite=True, low=-np.inf, high=np.inf, remedy=""
-):
+    name: str,
+    value: ArrayLike,
+    shape: Sequence[int | None] | None = None,
+    dtype: DTypeLike = np.float64,
+    finite: bool = True,
+    low: float = -np.inf,
+    high: float = np.inf,
+    remedy: str = "",
+) -> np.ndarray:
     """Return ``value`` as an array of ``dtype``.
 
     Parameters
@@ -173,7 +191,7 @@ def array(
     return result
 
 
-def ndim(value):
+def ndim(value: ArrayLike) -> int:
     """Return the number of axes of ``value``, as NumPy does, but 1 for nested sequences of unequal lengths."""
     try:
         return np.ndim(value)
@@ -181,7 +199,7 @@ def ndim(value):
         return 1
 
 
-def folder(name, value):
+def folder(name: str, value: str | os.PathLike[str]) -> Path:
     """Return ``value`` as a Path if it can name a folder (a file of that name is refused)."""
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(message(name, "a path", value))

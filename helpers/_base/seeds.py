@@ -11,7 +11,7 @@ import numpy as np
 from helpers._base import checks
 
 
-def sequence(seed, *key):
+def sequence(seed: int, *key: int | str) -> np.random.SeedSequence:
     """Return the SeedSequence of ``seed`` for a key of integers and names.
 
     Parameters
@@ -32,7 +32,7 @@ def sequence(seed, *key):
     return np.random.SeedSequence(seed, spawn_key=numbers)
 
 
-def generator(seed, *key):
+def generator(seed: int, *key: int | str) -> np.random.Generator:
     """Return a NumPy generator of its own for ``seed`` and ``key`` (see `sequence`)."""
     return np.random.Generator(np.random.PCG64(sequence(seed, *key)))
 

@@ -20,7 +20,7 @@ def _unstacked(dataset, action):
         )
 
 
-def split(dataset, val=0.2, seed=0):
+def split(dataset: Dataset, val: float | int = 0.2, seed: int = 0) -> Dataset:
     """Set a random part of the training examples aside for validation.
 
     Parameters
@@ -53,7 +53,9 @@ def split(dataset, val=0.2, seed=0):
     )
 
 
-def with_label_noise(dataset, share, seed=0, *, other=False):
+def with_label_noise(
+    dataset: Dataset, share: float, seed: int = 0, *, other: bool = False
+) -> tuple[Dataset, float]:
     """Replace a share of the training labels by random ones.
 
     Parameters
@@ -95,7 +97,7 @@ def with_label_noise(dataset, share, seed=0, *, other=False):
     return dataclasses.replace(dataset, y_train=new), float(np.mean(new != old))
 
 
-def attacked(dataset, share, *, flipped=True):
+def attacked(dataset: Dataset, share: float, *, flipped: bool = True) -> Dataset:
     """Add attack points: a network that fits them and the training points as well generalizes badly.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
@@ -12,7 +13,7 @@ TASKS = ("regression", "binary", "classification")
 PARTS = ("train", "val", "test")
 
 
-def read_only(array):
+def read_only(array: np.ndarray) -> np.ndarray:
     """Return ``array`` itself if nobody can write to its memory, else a read-only copy."""
     owner = array
     while isinstance(owner, np.ndarray) and not owner.flags.writeable:
@@ -156,34 +157,34 @@ class Dataset:
         object.__setattr__(self, "num_classes", classes)
 
     @property
-    def stacked(self):
+    def stacked(self) -> bool:
         """Whether there is one data set per member, with arrays (M, N, ...) (bool)."""
         return self._members is not None
 
     @property
-    def members(self):
+    def members(self) -> int | None:
         """How many members a stack has (int), or None for one data set that all members share."""
         return self._members
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> tuple[int, ...]:
         """Shape of one example (tuple of int), as the builders in ``models`` take it."""
         return self.x_train.shape[2 if self.stacked else 1 :]
 
     @property
-    def outputs(self):
+    def outputs(self) -> int:
         """Logits or predictions a network for it has (int): 1 for binary, else a class or column each."""
         if self.task == "regression":
             return self.y_train.shape[-1]
         return 1 if self.task == "binary" else self.num_classes
 
     @property
-    def n_train(self):
+    def n_train(self) -> int:
         """Training examples of one member (int)."""
         return self.x_train.shape[1 if self.stacked else 0]
 
     @classmethod
-    def stack(cls, datasets):
+    def stack(cls, datasets: Sequence[Dataset]) -> Dataset:
         """Join data sets of equal shapes into one with a leading member axis.
 
         Parameters
@@ -252,7 +253,7 @@ class Dataset:
         joined.setflags(write=False)
         return joined
 
-    def member(self, i):
+    def member(self, i: int) -> Dataset:
         """Return the data set of member ``i``: the ``i``-th of a stack, else the one that all share.
 
         Parameters

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from os import PathLike
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -23,7 +25,14 @@ def _mnist1d(file, classes):
     return tuple(read_only(a) for x, y in parts for a in (x.astype(np.float32), y.astype(np.int32)))
 
 
-def mnist1d(n_train=None, n_val=None, n_test=None, seed=None, *, classes=None):
+def mnist1d(
+    n_train: int | None = None,
+    n_val: int | None = None,
+    n_test: int | None = None,
+    seed: int | None = None,
+    *,
+    classes: Sequence[int] | None = None,
+) -> Dataset:
     """Return MNIST-1D: the canonical set, or a fresh draw from a pool of 40,000 training and 10,000 test signals.
 
     Parameters
@@ -84,7 +93,13 @@ def _digits():
     return (x / 16).astype(np.float32), y
 
 
-def digits(n_train=None, n_test=None, seed=0, *, classes=None):
+def digits(
+    n_train: int | None = None,
+    n_test: int | None = None,
+    seed: int = 0,
+    *,
+    classes: Sequence[int] | None = None,
+) -> Dataset:
     """Return scikit-learn's 1,797 handwritten digits of 8 x 8 pixels, split at random.
 
     Parameters
@@ -117,7 +132,13 @@ def _mnist_small():
     return arrays["x"] / np.float32(255), arrays["y"]
 
 
-def mnist_small(n_train=None, n_test=None, seed=0, *, classes=None):
+def mnist_small(
+    n_train: int | None = None,
+    n_test: int | None = None,
+    seed: int = 0,
+    *,
+    classes: Sequence[int] | None = None,
+) -> Dataset:
     """Return 5,000 MNIST digits, 500 of each class, split at random.
 
     Parameters
@@ -151,8 +172,15 @@ def _benchmark(name, sources, n_train, n_test, seed, classes, folder, download, 
 
 
 def mnist(
-    n_train=None, n_test=None, seed=0, *, classes=None, folder=None, download=False, checksum=True
-):
+    n_train: int | None = None,
+    n_test: int | None = None,
+    seed: int = 0,
+    *,
+    classes: Sequence[int] | None = None,
+    folder: str | PathLike[str] | None = None,
+    download: bool = False,
+    checksum: bool = True,
+) -> Dataset:
     """Return MNIST from Keras's ``mnist.npz``: 60,000 training and 10,000 test digits.
 
     Parameters
@@ -188,8 +216,15 @@ def mnist(
 
 
 def fashion_mnist(
-    n_train=None, n_test=None, seed=0, *, classes=None, folder=None, download=False, checksum=True
-):
+    n_train: int | None = None,
+    n_test: int | None = None,
+    seed: int = 0,
+    *,
+    classes: Sequence[int] | None = None,
+    folder: str | PathLike[str] | None = None,
+    download: bool = False,
+    checksum: bool = True,
+) -> Dataset:
     """Return Fashion-MNIST from its four gzipped idx files: 60,000 training and 10,000 test images of clothes.
 
     Parameters
@@ -215,8 +250,15 @@ def fashion_mnist(
 
 
 def svhn(
-    n_train=None, n_test=None, seed=0, *, classes=None, folder=None, download=False, checksum=True
-):
+    n_train: int | None = None,
+    n_test: int | None = None,
+    seed: int = 0,
+    *,
+    classes: Sequence[int] | None = None,
+    folder: str | PathLike[str] | None = None,
+    download: bool = False,
+    checksum: bool = True,
+) -> Dataset:
     """Return the cropped house numbers SVHN: 73,257 training and 26,032 test images in colour.
 
     Parameters

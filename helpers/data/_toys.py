@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from helpers._base import checks, seeds
 from helpers.data._dataset import Dataset
@@ -14,7 +15,17 @@ def _length(name, value, low=-LARGEST, low_open=False):
     return checks.real(name, value, low, LARGEST, low_open)
 
 
-def line(n=100, slope=0.7, intercept=3.0, noise=2.0, x="uniform", seed=0, *, low=0.0, high=20.0):
+def line(
+    n: int = 100,
+    slope: float = 0.7,
+    intercept: float = 3.0,
+    noise: float = 2.0,
+    x: str | ArrayLike = "uniform",
+    seed: int = 0,
+    *,
+    low: float = 0.0,
+    high: float = 20.0,
+) -> Dataset:
     """Draw noisy points on a straight line, ``y = intercept + slope * x + noise * z`` with z from N(0, 1).
 
     Parameters
@@ -89,7 +100,7 @@ def _toy(name, draw, n, n_test, seed, train=None):
     )
 
 
-def xor(n=200, spread=0.25, seed=0, *, n_test=1000):
+def xor(n: int = 200, spread: float = 0.25, seed: int = 0, *, n_test: int = 1000) -> Dataset:
     """Draw four Gaussian blobs around (+-1, +-1); the label is 1 where the signs of the centre differ.
 
     Parameters
@@ -119,8 +130,16 @@ def xor(n=200, spread=0.25, seed=0, *, n_test=1000):
 
 
 def spirals(
-    n=400, turns=1.5, noise=0.0, seed=0, *, radius=1.0, kind="archimedean", even=False, n_test=1000
-):
+    n: int = 400,
+    turns: float = 1.5,
+    noise: float = 0.0,
+    seed: int = 0,
+    *,
+    radius: float = 1.0,
+    kind: str = "archimedean",
+    even: bool = False,
+    n_test: int = 1000,
+) -> Dataset:
     """Draw two interleaved spirals, each the point reflection of the other.
 
     Parameters
@@ -173,7 +192,15 @@ def spirals(
     return _toy("spirals", draw, n, n_test, seed, train={"even": even})
 
 
-def circles(inner=40, outer=80, close=10, seed=0, *, radii=(0.4, 0.95, 0.401), n_test=1000):
+def circles(
+    inner: int = 40,
+    outer: int = 80,
+    close: int = 10,
+    seed: int = 0,
+    *,
+    radii: tuple[float, float, float] = (0.4, 0.95, 0.401),
+    n_test: int = 1000,
+) -> Dataset:
     """Draw concentric rings that leave no wide margin: a few points of the outer class hug the inner ring.
 
     Parameters

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.special
+from numpy.typing import ArrayLike
 
 from helpers._base import checks, seeds
 from helpers.engine import inference
@@ -16,19 +19,19 @@ LOG10 = np.log(10.0)
 
 
 def crossing_radii(
-    model,
-    weights,
-    directions,
-    x,
-    y,
+    model: Any,
+    weights: Sequence[ArrayLike],
+    directions: Sequence[ArrayLike | None],
+    x: ArrayLike,
+    y: ArrayLike,
     *,
-    threshold=0.1,
-    start=0.01,
-    reach=100.0,
-    growth=1.25,
-    precision=0.01,
-    pilot=False,
-):
+    threshold: float = 0.1,
+    start: float = 0.01,
+    reach: float = 100.0,
+    growth: float = 1.25,
+    precision: float = 0.01,
+    pilot: bool = False,
+) -> np.ndarray:
     """Return the radius at which the mean loss first passes a threshold, along every direction of every network.
 
     Parameters
@@ -89,7 +92,7 @@ def crossing_radii(
     )
 
 
-def log10_ball(dimension):
+def log10_ball(dimension: int) -> float:
     """Return log10 of the volume of the unit ball in ``dimension`` dimensions."""
     n = checks.integer("dimension", dimension)
     return (n / 2 * np.log(np.pi) - scipy.special.gammaln(n / 2 + 1)) / LOG10
@@ -149,7 +152,15 @@ def _closed(radii, reach):
     return closed, missing.mean(axis=1)
 
 
-def basin_volume(radii, dimension, *, reach=None, level=0.99, resamples=200, seed=0):
+def basin_volume(
+    radii: ArrayLike,
+    dimension: int,
+    *,
+    reach: float | None = None,
+    level: float = 0.99,
+    resamples: int = 200,
+    seed: int = 0,
+) -> BasinVolume:
     """Estimate basin volumes from radii along random directions.
 
     Parameters
@@ -194,7 +205,12 @@ def basin_volume(radii, dimension, *, reach=None, level=0.99, resamples=200, see
     )
 
 
-def gaussian_mass(radii, weights, directions, scale):
+def gaussian_mass(
+    radii: ArrayLike,
+    weights: Sequence[ArrayLike],
+    directions: Sequence[ArrayLike | None],
+    scale: Sequence[float | None],
+) -> np.ndarray:
     """Estimate the mass of basins under a Gaussian prior: the chance that a random draw of the weights lands inside.
 
     Parameters
@@ -261,7 +277,9 @@ def _radial(radii, slopes, n):
     return top + np.log(total)
 
 
-def quadratic_volume(curvatures, dimension, *, threshold, damping):
+def quadratic_volume(
+    curvatures: ArrayLike, dimension: int, *, threshold: float, damping: float
+) -> np.ndarray:
     """Return log10 of the volume of an ellipsoid {d' (H + damping) d / 2 <= threshold}.
 
     Parameters
@@ -295,7 +313,9 @@ def quadratic_volume(curvatures, dimension, *, threshold, damping):
     return log10_ball(n) + n / 2 * np.log10(2 * threshold) - log_det / 2
 
 
-def gauss_newton_curvatures(model, weights, x, y):
+def gauss_newton_curvatures(
+    model: Any, weights: Sequence[ArrayLike], x: ArrayLike, y: ArrayLike
+) -> np.ndarray:
     """Return the eigenvalues of the Gauss-Newton part of the Hessian of the mean loss.
 
     Parameters

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from helpers._base import checks
 from helpers.engine import inference
@@ -10,7 +14,16 @@ from helpers.engine.recipe import recipe_of
 from helpers.geometry import _rays
 
 
-def margins(model, weights, x, *, directions=None, reach=1.0, looks=24, halvings=12):
+def margins(
+    model: Any,
+    weights: Sequence[ArrayLike],
+    x: ArrayLike,
+    *,
+    directions: ArrayLike | None = None,
+    reach: float = 1.0,
+    looks: int = 24,
+    halvings: int = 12,
+) -> np.ndarray:
     """Return how far every input lies from the nearest decision boundary of its network.
 
     Parameters
@@ -94,7 +107,7 @@ def margins(model, weights, x, *, directions=None, reach=1.0, looks=24, halvings
     return np.min(np.where(np.isfinite(high), (low + high) / 2, np.inf) * length, axis=2)
 
 
-def compass(count=64):
+def compass(count: int = 64) -> np.ndarray:
     """Return ``count`` unit vectors (count, 2), evenly spread over the circle."""
     angle = 2 * np.pi * np.arange(checks.integer("count", count, 3)) / count
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from helpers._base import checks, seeds
 from helpers.data import attacked
@@ -15,7 +19,7 @@ __all__ = ["along", "attacked", "dimension", "directions", "initial_scale", "mov
 KINDS = ("filter", "euclidean", "gaussian")
 
 
-def initial_scale(model):
+def initial_scale(model: Any) -> list[float | None]:
     """Return the standard deviation of every entry of the weights at initialisation, as a list of floats.
 
     Parameters
@@ -58,14 +62,22 @@ def _moving(recipe, kind):
     ]
 
 
-def dimension(model, kind="filter"):
+def dimension(model: Any, kind: str = "filter") -> int:
     """Return how many parameters the `directions` of a kind move."""
     recipe = recipe_of(model)
     checks.one_of("kind", kind, KINDS)
     return sum(int(np.prod(recipe.weights[i].shape)) for i in _moving(recipe, kind))
 
 
-def directions(model, weights, count, kind="filter", *, seed=0, scale=None):
+def directions(
+    model: Any,
+    weights: Sequence[ArrayLike],
+    count: int,
+    kind: str = "filter",
+    *,
+    seed: int = 0,
+    scale: Sequence[float | None] | None = None,
+) -> list[np.ndarray | None]:
     """Draw random directions in weight space, for every network its own.
 
     Parameters
@@ -135,7 +147,14 @@ def directions(model, weights, count, kind="filter", *, seed=0, scale=None):
     return found
 
 
-def along(model, weights, directions, radii, x, y):
+def along(
+    model: Any,
+    weights: Sequence[ArrayLike],
+    directions: Sequence[ArrayLike | None],
+    radii: ArrayLike,
+    x: ArrayLike,
+    y: ArrayLike,
+) -> dict[str, np.ndarray]:
     """Return loss and accuracy of stacked networks moved along directions: one-dimensional slices of the landscape.
 
     Parameters
@@ -164,7 +183,9 @@ def along(model, weights, directions, radii, x, y):
     return _rays.along(recipe, weights, steps, moving, rays, x, y, stacked, task, radii)
 
 
-def moved(weights, directions, radius):
+def moved(
+    weights: Sequence[ArrayLike], directions: Sequence[ArrayLike | None], radius: float | ArrayLike
+) -> list[np.ndarray]:
     """Return stacked weights moved by ``radius`` along their directions, one direction per network.
 
     Parameters
@@ -188,7 +209,9 @@ def moved(weights, directions, radius):
     ]
 
 
-def rescaled(weights, position, factor):
+def rescaled(
+    weights: Sequence[ArrayLike], position: int, factor: float | ArrayLike
+) -> list[np.ndarray]:
     """Rescale a hidden ReLU layer and undo it in the next: other weights, the same function.
 
     Parameters
