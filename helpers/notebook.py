@@ -6,6 +6,7 @@ Lessons read: replicates from the store, verdicts from ``results/claims``. Only 
 from __future__ import annotations
 
 import html
+import inspect
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -78,6 +79,8 @@ class Session:
         else:
             text = f"{entry.n} replicates, from the store (trained in {run.minutes(entry.seconds)}; {source})."
         display(Markdown(f"*{text}*"))
+        code = html.escape(inspect.getsource(run.function_of(experiment)))
+        display(HTML(f"<details><summary>How it is done</summary><pre>{code}</pre></details>"))
         return arrays
 
     def _obtain(self, id: str) -> tuple:
