@@ -1,6 +1,6 @@
 """One call at the top of each lesson, and the few things a lesson shows: numbers of experiments, cards, the table.
 
-Lessons read: replicates from the store, verdicts from ``results/claims``. Only `make experiments` writes either.
+Lessons read replicates from the store and judge them. Only `make experiments` writes replicates and verdicts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from helpers import plots
 from helpers._base import checks, paths
 from helpers._tensorflow import keras_defaults
 from helpers.claims import ledger, registry, show
-from helpers.experiments import run
+from helpers.experiments import judge, run
 from helpers.experiments.store import COMMITTED, Place
 
 PROFILES = ("full", "quick")
@@ -65,10 +65,8 @@ class Session:
             One row a replicate; constants under "constants".
         """
         experiment = run.find(id, self.registry)
-        n, source = (
-            run.rows_of(experiment, self.place),
-            f"`helpers/experiments/{experiment.function.split('.')[0]}.py`",
-        )
+        n = run.rows_of(experiment, self.place)
+        source = f"`helpers/experiments/{experiment.function.split('.')[0]}.py`"
         if not self.quick and not run.held(experiment, self.registry, self.place):
             seconds = run.guess(experiment, self.registry)
             about = f", about {run.minutes(seconds)}" if seconds else ""
@@ -95,13 +93,7 @@ class Session:
             raise ValueError(checks.message("id", "the id of a registered claim", id))
         if self.place == COMMITTED and not paths.checkout():
             return ledger.load()[id]
-        claim, arrays_of = self.registry.claims[id], lambda experiment: self._obtain(experiment)[0]
-        own = [
-            ledger.judge_control(control, claim, arrays_of)
-            for control in self.registry.controls
-            if control.claim == id
-        ]
-        return ledger.judge_claim(claim, arrays_of, own)
+        return judge.record(id, self.registry, lambda experiment: self._obtain(experiment)[0])
 
     def card(self, id: str) -> None:
         """Show the card of a claim: the sentence, the ruler, the verdict."""

@@ -586,9 +586,7 @@ def register(path: str | Path, draw: Draw) -> bool:
         Whether a line was added. What stands in the file is never changed.
     """
     path = Path(path)
-    before = [one for one in drawn(path) if one.experiment == draw.experiment]
-    same = bool(before) and (before[-1].hash, before[-1].arrays) == (draw.hash, draw.arrays)
-    if same and not draw.changed:
+    if not draw.changed and is_last(path, draw.experiment, draw.hash, draw.arrays):
         return False
     for column in COLUMNS:
         if not isinstance(getattr(draw, column), str):
@@ -600,6 +598,12 @@ def register(path: str | Path, draw: Draw) -> bool:
         writer.writerows([COLUMNS] if new else [])
         writer.writerow(dataclasses.astuple(draw))
     return True
+
+
+def is_last(path: str | Path, experiment: str, hash: str, arrays: str) -> bool:
+    """Return whether the last line of an experiment has this registration and these arrays."""
+    last = [(one.hash, one.arrays) for one in drawn(path) if one.experiment == experiment][-1:]
+    return last == [(hash, arrays)]
 
 
 def drawn(path: str | Path) -> list[Draw]:

@@ -18,7 +18,7 @@ from helpers._base import files, paths
 from helpers.claims import ledger, registry, show
 from helpers.claims.ledger import ControlResult, Record
 from helpers.claims.registry import Registry
-from helpers.experiments import run, store
+from helpers.experiments import store
 from helpers.experiments.store import COMMITTED, Place
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
@@ -31,28 +31,27 @@ TEXTS = (
 
 
 def reader(known: Registry, place: Place = COMMITTED) -> Callable[[str], dict | None]:
-    """Return a function from an experiment's id to its arrays: stored ones, or trained ones in the quick profile."""
+    """Return a function from an experiment's id to its stored arrays, each read once; None where there are none."""
 
     @cache
     def arrays_of(id: str) -> dict | None:
-        if place.profile == "quick":
-            return run.compute(run.find(id, known), known, place)
         return store.read(id, known.registration(id), place)
 
     return arrays_of
 
 
-def controls(known: Registry, arrays_of: Callable[[str], dict | None]) -> list[ControlResult]:
-    """Return every control, judged."""
-    return [ledger.judge_control(one, known.claims[one.claim], arrays_of) for one in known.controls]
+def record(id: str, known: Registry, arrays_of: Callable[[str], dict | None]) -> Record:
+    """Return one claim with its controls, judged."""
+    claim = known.claims[id]
+    own = [ledger.judge_control(c, claim, arrays_of) for c in known.controls if c.claim == id]
+    return ledger.judge_claim(claim, arrays_of, own)
 
 
 def records(known: Registry, place: Place = COMMITTED) -> dict[str, Record]:
     """Return every claim but a reader's own, judged from the stored replicates, by id."""
     arrays_of = reader(known, place)
-    found = controls(known, arrays_of)
     return {
-        id: ledger.judge_claim(claim, arrays_of, found)
+        id: record(id, known, arrays_of)
         for id, claim in known.claims.items()
         if claim.lesson != registry.MINE
     }
@@ -80,10 +79,6 @@ def section(found: Iterable[Record]) -> str:
     return "\n".join(lines)
 
 
-def _controls_text(found: list[ControlResult]) -> str:
-    return json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False) + "\n"
-
-
 def texts(root: Path) -> dict[str, str]:
     """Return the documents that may rest on results, by their place: pages, and the Markdown of notebooks."""
     found = {}
@@ -96,11 +91,11 @@ def texts(root: Path) -> dict[str, str]:
     return found
 
 
-def _wanted(root: Path, known: Registry) -> dict[Path, str]:
-    """Return the text that every published file ought to have, but the marked numbers of other documents."""
-    arrays_of = reader(known)
-    found = records(known)
-    wanted = {root / "results" / "controls.json": _controls_text(controls(known, arrays_of))}
+def _wanted(root: Path, found: dict[str, Record]) -> dict[Path, str]:
+    """Return the text that every published file ought to have, ledgers aside."""
+    controls = [asdict(control) for one in found.values() for control in one.controls]
+    text = json.dumps(controls, indent=1, ensure_ascii=False) + "\n"
+    wanted = {root / "results" / "controls.json": text}
     page = root / "results" / "README.md"
     wanted[page] = files.renewed(page, BEGIN, END, section(found.values()))[1]
     for path in sorted({path for pattern in TEXTS for path in root.glob(pattern)} - {page}):
@@ -148,12 +143,13 @@ def publish(known: Registry | None = None, day: str | None = None) -> list[Path]
     for id in store.index():
         if id in known.experiments:
             enter(id, known, day)
+    found = records(known)
     changed = [
         root / "results" / "claims" / f"{lesson}.json"
-        for lesson, mine in by_lesson(records(known).values()).items()
+        for lesson, mine in by_lesson(found.values()).items()
         if ledger.write(root / "results" / "claims", lesson, mine)
     ]
-    for path, text in _wanted(root, known).items():
+    for path, text in _wanted(root, found).items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             files.write(path, text)
             changed.append(path)
@@ -179,11 +175,14 @@ def enter(id: str, known: Registry, day: str | None = None) -> bool:
     before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
     now = {"registered": known.document(id), "wording": known.wording(id)}
     changes = "; ".join(registry.changed(before[id], now)) if id in before else "new"
+    path = root / "results" / "registrations.csv"
+    if not changes and ledger.is_last(path, id, entry.registration, entry.arrays):
+        return False  # before anything is judged
     arrays_of = reader(known)
     mine = [ledger.judge_claim(claim, arrays_of) for claim in known.claims_on(id)]
     day = day or datetime.date.today().isoformat()
     draw = ledger.Draw(day, id, entry.registration, changes, entry.arrays, ledger.verdicts(mine))
-    added = ledger.register(root / "results" / "registrations.csv", draw)
+    added = ledger.register(path, draw)
     if changes:
         before[id] = now
         text = json.dumps(before, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -210,7 +209,7 @@ def differences(known: Registry | None = None) -> list[str]:
         for id, one in found.items()
         if id in published and published[id].to_json() != one.to_json()
     ]
-    for path, text in _wanted(root, known).items():
+    for path, text in _wanted(root, found).items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             lines.append(
                 f"{path.relative_to(root)} is not what the results say: run `make experiments`"
