@@ -230,7 +230,7 @@ def slots(static, variables):
     return {slot: [tf.zeros_like(v) for v in variables] for slot in wanted}
 
 
-def update(static, schedule, hyper, step, variables, gradients, state):
+def update(static, schedule, hyper, step, variables, gradients, state, last=False):
     """Take one step for every member.
 
     Parameters
@@ -247,6 +247,8 @@ def update(static, schedule, hyper, step, variables, gradients, state):
         The trainable weights and the gradient of each member's own loss.
     state : dict of str to list of tensor (M, ...)
         From `slots`, or the last call.
+    last : bool
+        Whether arrays have M last, (..., M).
 
     Returns
     -------
@@ -271,7 +273,7 @@ def update(static, schedule, hyper, step, variables, gradients, state):
     for position, (w, g) in enumerate(zip(variables, gradients, strict=True)):
 
         def spread(values, rank=w.shape.rank):  # (M,) to (M, 1, ...)
-            return tf.reshape(values, [-1] + [1] * (rank - 1))
+            return values if last else tf.reshape(values, [-1] + [1] * (rank - 1))
 
         def slot(key, value, position=position):
             kept[key].append(value)

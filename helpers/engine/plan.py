@@ -11,7 +11,7 @@ import numpy as np
 from helpers._base import checks, memory
 from helpers._tensorflow import keras_settings
 from helpers.data import Dataset
-from helpers.engine import draws, hyper, inference, losses, runtime
+from helpers.engine import draws, hyper, inference, losses, runtime, tiny
 from helpers.engine.hyper import Hyper
 from helpers.engine.optimizers import Optimizer, Static
 from helpers.engine.program import Shapes
@@ -132,7 +132,15 @@ def make(
     # What is recorded, and the shapes of the program.
     epochs_kept = _check_snapshots(snapshots, epochs)
     record_every = checks.count("record_every", record_every)
-    shapes = _shapes(recipe, dataset, batch_size, shuffle is not False, values, tuple(sorted(kept)))
+    shapes = _shapes(
+        recipe,
+        dataset,
+        batch_size,
+        shuffle is not False,
+        values,
+        tuple(sorted(kept)),
+        tiny.suits(recipe, loss),
+    )
     keys = draws.noise_keys(seed, members) if shapes.random else np.zeros((members, 2), np.uint32)
 
     settings = {
@@ -286,6 +294,7 @@ def _shapes(
     shuffled: bool,
     values: Hyper,
     masked: Iterable[int],
+    last: bool,
 ) -> Shapes:
     """Return all that the compiled program's shape depends on, the widths of its chunks included."""
     batch = min(batch_size, dataset.n_train)
@@ -303,6 +312,7 @@ def _shapes(
         penalised=tuple(values.l1),
         random=tuple(values.rates),
         masked=tuple(masked),
+        tiny=last,
     )
 
 

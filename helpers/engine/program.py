@@ -1,7 +1,8 @@
 """The compiled step: one chunk of members advanced by a number of epochs.
 
 Axes in comments: M members of the chunk, E epochs of the call, N examples, B batch, D inputs, C outputs; every array of
-a member has M first. Members never meet: what is summed over M is only the loss, for one backward pass instead of M.
+a member has M first; tiny networks are trained with M last (see `tiny`). Members never meet: what is summed over M is
+only the loss, for one backward pass instead of M.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from helpers._tensorflow import tf
-from helpers.engine import inference, losses, optimizers, runtime
+from helpers.engine import inference, losses, optimizers, runtime, tiny
 from helpers.engine.hyper import Hyper
 from helpers.engine.layers import Context
 from helpers.engine.noise import Source
@@ -31,6 +32,7 @@ class Shapes:
     penalised: tuple[int, ...]  # weight indices with an L1 or L2 penalty
     random: tuple[int, ...]  # layer indices of Dropout and GaussianNoise that are switched on
     masked: tuple[int, ...]  # weight indices with a mask
+    tiny: bool  # members last
 
     @property
     def ordered(self) -> bool:
@@ -111,12 +113,12 @@ def training(recipe, optimizer, static, loss, shapes, example):
     return runtime.cached(key, build)
 
 
-def penalty(weights, hyper):
-    """Return each member's L1 and L2 penalty, (M,); 0.0 without any."""
+def penalty(weights, hyper, last=False):
+    """Return each member's L1 and L2 penalty, (M,); 0.0 without any. Weights have M first, or last."""
     total = 0.0
     for position in hyper.l1:
         w = weights[position]  # (M, ...)
-        axes = list(range(1, w.shape.rank))
+        axes = list(range(w.shape.rank))[:-1] if last else list(range(1, w.shape.rank))
         total += hyper.l1[position] * tf.reduce_sum(tf.abs(w), axes)
         total += hyper.l2[position] * tf.reduce_sum(tf.square(w), axes)
     return total
@@ -125,6 +127,8 @@ def penalty(weights, hyper):
 def _training_function(recipe, static, schedule, loss, s):
     """Return the uncompiled function behind `training`."""
     network = recipe.network()
+    small = tiny.network(recipe) if s.tiny else None
+    examples = 0 if s.tiny else 1  # the axis of losses: (B, M) or (M, B)
     trained = [i for i, w in enumerate(recipe.weights) if w.trainable]
     scores = losses.metrics(s.task, recipe.output_shape[0])
     names = ["loss", *scores]
@@ -142,9 +146,12 @@ def _training_function(recipe, static, schedule, loss, s):
             tape.watch(watched)
             for i, w in zip(trained, watched, strict=True):
                 weights[i] = w
-            logits = network(x, weights, context)  # (M, B, C)
-            lost = tf.reduce_mean(loss(y, logits), axis=1)  # (M, B) to (M,)
-            lost += penalty(weights, inputs.hyper)
+            if small is None:
+                logits = network(x, weights, context)  # (M, B, C)
+            else:
+                y, logits = tiny.rows_first(y), small(x, weights)  # (B, M[, 1]), (B, M, 1)
+            summed = tf.reduce_sum(loss(y, logits), examples)  # (M,)
+            lost = summed / rows + penalty(weights, inputs.hyper, s.tiny)
             # Summed over members, never averaged: each sees its own gradient and nothing of M.
             total = tf.reduce_sum(lost)
         gradients = tape.gradient(total, watched, unconnected_gradients="zero")  # (M, ...) each
@@ -155,7 +162,14 @@ def _training_function(recipe, static, schedule, loss, s):
             g * masks[i] if i in masks else g for i, g in zip(trained, gradients, strict=True)
         ]
         watched, slots = optimizers.update(
-            static, schedule, inputs.hyper.optimizer, number, watched, gradients, state.slots
+            static,
+            schedule,
+            inputs.hyper.optimizer,
+            number,
+            watched,
+            gradients,
+            state.slots,
+            s.tiny,
         )
         for i, w in zip(trained, watched, strict=True):
             weights[i] = w * masks[i] if i in masks else w
@@ -163,7 +177,8 @@ def _training_function(recipe, static, schedule, loss, s):
             weights[i] = value
 
         sums = {"loss": lost * rows}  # (M,): the mean over examples, once divided by N
-        sums |= {name: tf.reduce_sum(score(y, logits), axis=1) for name, score in scores.items()}
+        for name, score in scores.items():
+            sums[name] = summed if score is loss else tf.reduce_sum(score(y, logits), examples)
         return State(weights, slots), sums
 
     def batch(data, order, first, rows):
@@ -208,6 +223,7 @@ def _training_function(recipe, static, schedule, loss, s):
     def validate(weights, inputs):
         """Return {"val_" metric: (M,)} in inference mode, penalties in the loss as Keras has them."""
         x, y = inputs.data["x_val"], inputs.data["y_val"]
+        weights = tiny.turned(weights, back=True) if s.tiny else weights
         every = {"loss": loss, **scores}
         sums = inference.sums(network, weights, x, y, s.width, s.stacked, every)
         found = {f"val_{name}": value / s.n_val for name, value in sums.items()}
@@ -215,6 +231,8 @@ def _training_function(recipe, static, schedule, loss, s):
         return found
 
     def advance(count, first, every, last, state, inputs):
+        if s.tiny:
+            state, inputs = tiny.turned(state), inputs._replace(masks=tiny.turned(inputs.masks))
         keep = names + [f"val_{name}" for name in names] if s.n_val else names
         # Rows for the longest part, so that a shorter one does not compile anew: (E, M).
         records = {name: tf.zeros([s.part, s.width], recipe.dtype) for name in keep}
@@ -236,6 +254,6 @@ def _training_function(recipe, static, schedule, loss, s):
 
         loop = (tf.constant(0), state, records)
         _, state, records = tf.while_loop(lambda e, *_: e < count, body, loop)
-        return state, records
+        return tiny.turned(state, back=True) if s.tiny else state, records
 
     return advance
