@@ -49,16 +49,19 @@ def _per_member(values, rank):
 
 
 def _finish(outputs, layer, weights):
-    """Add the bias and apply the activation of a Dense or convolution layer."""
+    """Add the bias and apply the activation of a Dense layer."""
     if "bias" in weights:
         outputs = outputs + _per_member(weights["bias"], outputs.shape.rank)  # (M, B, ..., F)
+    return _activate(outputs, layer)
+
+
+def _activate(outputs, layer):
+    """Apply the activation of a Dense or convolution layer."""
     if is_of_keras(layer.activation):  # the last axis, or element by element
         return layer.activation(outputs)
-    m, b = outputs.shape[
-        :2
-    ]  # a function of one's own may look at other axes: give it the (B, ...) it expects
-    activated = layer.activation(tf.reshape(outputs, [m * b, *outputs.shape[2:]]))
-    return tf.reshape(activated, outputs.shape)
+    # A function of one's own may look at other axes: give it the (B, ...) it expects.
+    m, b, *rest = outputs.shape
+    return tf.reshape(layer.activation(tf.reshape(outputs, [m * b, *rest])), outputs.shape)
 
 
 def is_of_keras(function):
@@ -118,7 +121,20 @@ def _convolution(layer, index, x, weights, positions, context):
         tf.concat(patches, axis=-1), [m, b * int(np.prod(out)), len(patches) * channels]
     )
     kernel = tf.reshape(weights["kernel"], [m, len(patches) * channels, layer.filters])
-    return _finish(tf.reshape(tf.matmul(rows, kernel), [m, b, *out, layer.filters]), layer, weights)
+    products = tf.matmul(rows, kernel)
+    if "bias" in weights:
+        products = _add_bias(products, weights["bias"])
+    return _activate(tf.reshape(products, [m, b, *out, layer.filters]), layer)
+
+
+@tf.custom_gradient
+def _add_bias(rows, bias):
+    """Return rows (M, N, F) plus bias (M, F); in the gradient a product sums the rows, where XLA is slow to reduce."""
+
+    def gradient(g):
+        return g, tf.matmul(tf.ones([g.shape[0], 1, g.shape[1]], g.dtype), g)[:, 0]
+
+    return rows + bias[:, tf.newaxis], gradient
 
 
 def _batch_norm(layer, index, x, weights, positions, context):
