@@ -1,7 +1,7 @@
-"""The JAX contender for any Keras model: Keras's JAX backend under `jax.vmap` over networks and `jax.lax.scan` over steps.
+"""The JAX contender for any Keras model: `jax.vmap` over networks, `jax.lax.scan` over steps, on Keras's JAX backend.
 
-Written as somebody writes it who knows JAX and Keras. Chunks, batch orders and what is recorded are those of
-`jax_contenders`. Keras must be on its JAX backend when this is imported.
+Written as somebody writes it who knows JAX and Keras. Chunks and batch orders are those of `jax_contenders`, losses and
+metrics are recorded as `fit_many` does. Keras must be on its JAX backend when this is imported.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 from jax_contenders import in_chunks
-
 
 convolution = jax.lax.conv_general_dilated
 
