@@ -84,8 +84,10 @@ def trainer(workload):
 
 
 def epoch_orders(seed, members, workload):
-    """Return every network's order of the examples in every epoch, (M, E, N) int32."""
+    """Return every network's order of the examples in every epoch, (M, E, N) int32; N is 0 for one batch of all."""
     examples = workload.dataset().n_train
+    if examples <= workload.batch:
+        return np.zeros((members, workload.epochs, 0), np.int32)
     stored = np.broadcast_to(
         np.arange(examples, dtype=np.int32), (members, workload.epochs, examples)
     )

@@ -72,8 +72,7 @@ def drawer(model):
 
 def trainer(workload, model):
     """Return the function ``(key, orders (E, N), data) -> history`` that trains one network."""
-    points = workload.dataset()
-    batch = min(workload.batch, points.n_train)
+    points, batch = workload.dataset(), min(workload.batch, workload.dataset().n_train)
     full, rest = divmod(points.n_train, batch)
     start, (loss, metric) = drawer(model), losses_of(points.task)
     optimizer = keras.optimizers.Adam()
@@ -93,15 +92,17 @@ def trainer(workload, model):
 
         def step(carry, rows):
             trainable, other, state = carry
-            # One batch of all examples needs no order.
-            picked = (x, y) if batch == points.n_train else (x[rows], y[rows])
+            picked = (x, y) if rows is None else (x[rows], y[rows])
             gradients, (other, seen) = gradient(trainable, other, *picked, True)
             trainable, state = optimizer.stateless_apply(state, gradients, trainable)
-            return (trainable, other, state), seen * len(rows)
+            return (trainable, other, state), seen * len(picked[1])
 
         def epoch(carry, order):
-            carry, sums = jax.lax.scan(step, carry, order[: full * batch].reshape(full, batch))
-            total = sums.sum(axis=0)
+            if not order.size:  # one batch of all examples
+                carry, total = step(carry, None)
+            else:
+                carry, sums = jax.lax.scan(step, carry, order[: full * batch].reshape(full, batch))
+                total = sums.sum(axis=0)
             if rest:
                 carry, more = step(carry, order[full * batch :])
                 total += more
