@@ -65,7 +65,7 @@ verify: env ## execute the committed lessons again and compare their marked outp
 wheel: env ## build the wheel and use it from another folder (WHEEL_ARGS=--install: with its dependencies)
 	@"$(PY)" -E -m tools.wheel $(WHEEL_ARGS)
 
-bench: env ## time `fit_many` against plain Keras and JAX in 20 minutes; writes results/bench/ and benchmarks/README.md
+bench: env ## time `fit_many` against plain Keras and JAX in 25 minutes; writes results/bench/ and benchmarks/README.md
 	@sh tools/add_jax.sh "$(PY)"
 	@$(CLEAN) benchmarks/bench.py $(BENCH_ARGS)
 

@@ -12,9 +12,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import multiprocessing
+import os
 import statistics
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import workloads
@@ -188,11 +191,30 @@ def predict_many(workload, seed):
     return workload.members, first, run
 
 
+def jax_pure(kind):
+    """Return a contender of `jax_contenders`."""
+
+    def prepare(workload, seed):
+        module = importlib.import_module("jax_contenders")
+        return getattr(module, kind)(workload, seed)
+
+    return prepare
+
+
+def jax_keras(workload, seed):
+    """Prepare the Keras model itself on Keras's JAX backend; a process on TensorFlow tells its JSON."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as other:
+        described = other.submit(workload.described).result()
+    os.environ["KERAS_BACKEND"] = "jax"  # read when Keras is imported
+    return importlib.import_module("jax_keras").chunked(workload, described, seed)
+
+
 CONTENDERS = {
     "fit": fit,
     "fit-tuned": fit_tuned,
-    "jax-vmap": lambda *arguments: importlib.import_module("jax_contenders").vmap(*arguments),
-    "jax-chunked": lambda *arguments: importlib.import_module("jax_contenders").chunked(*arguments),
+    "jax-vmap": jax_pure("vmap"),
+    "jax-chunked": jax_pure("chunked"),
+    "jax-keras": jax_keras,
     "fit_many": fit_many,
     "predict": predict,
     "predict_many": predict_many,

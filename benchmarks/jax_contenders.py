@@ -15,9 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from helpers.engine import runtime
-from helpers.engine.recipe import Recipe
-
 
 def forward(params, x):
     """Return the outputs (B, C) of one network for x (B, D)."""
@@ -48,13 +45,12 @@ def scores(params, x, y, task):
 
 
 def trainer(workload):
-    """Return the function ``(key, orders (E, N), data) -> history`` that trains one network, and the data."""
+    """Return the function ``(key, orders (E, N), data) -> history`` that trains one network."""
     points, sizes, batch = workload.dataset(), workload.sizes, workload.batch
     if points.task == "binary" or workload.builder != "mlp" or set(workload.options) != {"hidden"}:
         raise ValueError(
             f"Workload {workload.name!r} has no JAX contender: written for plain perceptrons only."
         )
-    data = tuple(map(jnp.asarray, (points.x_train, points.y_train, points.x_val, points.y_val)))
     full, rest = divmod(points.n_train, batch)
     optimizer = optax.adam(1e-3, eps=1e-7)  # Keras's epsilon
     value_and_grad = jax.value_and_grad(scores, has_aux=True)
@@ -84,39 +80,41 @@ def trainer(workload):
         params = initial(key, sizes)
         return jax.lax.scan(epoch, (params, optimizer.init(params)), orders)[1]
 
-    return train, data
+    return train
 
 
 def epoch_orders(seed, members, workload):
-    """Return every network's order of the examples in every epoch, (M, E, N) int32."""
+    """Return every network's order of the examples in every epoch, (M, E, N) int32; N is 0 for one batch of all."""
     examples = workload.dataset().n_train
+    if examples <= workload.batch:
+        return np.zeros((members, workload.epochs, 0), np.int32)
     stored = np.broadcast_to(
         np.arange(examples, dtype=np.int32), (members, workload.epochs, examples)
     )
     return np.random.default_rng(seed).permuted(stored, axis=2)
 
 
-def program(workload, width, seed):
-    """Compile the program for ``width`` networks; return (seconds, ``(keys, orders) -> history``)."""
-    train, data = trainer(workload)
-    keys, orders = (
-        jax.random.split(jax.random.key(seed), width),
-        epoch_orders(seed, width, workload),
-    )
+def program(train, workload, width, seed):
+    """Compile a `trainer` for ``width`` networks; return (seconds, ``(keys, orders) -> history``)."""
+    points = workload.dataset()
+    parts = points.x_train, points.y_train, points.x_val, points.y_val
+    data = tuple(jnp.asarray(part) for part in parts if part is not None)
+    keys = jax.random.split(jax.random.key(seed), width)
+    orders = epoch_orders(seed, width, workload)
     started = time.perf_counter()
     compiled = jax.jit(jax.vmap(train, in_axes=(0, 0, None))).lower(keys, orders, data).compile()
     return time.perf_counter() - started, lambda keys, orders: compiled(keys, orders, data)
 
 
 def last(history):
-    """Return each network's training and validation loss of the last epoch."""
+    """Return each network's training and validation loss of the last epoch; None without validation data."""
     train, held = history
-    return np.asarray(train[:, -1, 0]), np.asarray(held[:, -1, 0])
+    return np.asarray(train[:, -1, 0]), None if held is None else np.asarray(held[:, -1, 0])
 
 
 def vmap(workload, seed):
     """Prepare one jitted program for all networks."""
-    first, compiled = program(workload, workload.members, seed)
+    first, compiled = program(trainer(workload), workload, workload.members, seed)
 
     def run():
         keys = jax.random.split(jax.random.key(seed), workload.members)
@@ -125,24 +123,27 @@ def vmap(workload, seed):
     return workload.members, first, run
 
 
-def chunked(workload, seed):
-    """Prepare the same program for as many networks as one of our chunks, on a pool of one Python thread per core."""
-    width = runtime.chunk_width(
-        Recipe(workload.model), min(workload.batch, workload.dataset().n_train)
-    )
-    first, compiled = program(workload, width, seed)
-    count = len(runtime.chunks(workload.members, width))
+def in_chunks(train, workload, described, seed):
+    """Prepare a `trainer` for as many networks as one of our chunks, on a pool of one Python thread per core."""
+    width = described.width
+    first, compiled = program(train, workload, width, seed)
+    count = -(-workload.members // width)
     keys = [jax.random.split(jax.random.key(seed * count + index), width) for index in range(count)]
 
     def one(index):
         return last(compiled(keys[index], epoch_orders((seed, index), width, workload)))
 
     def run():
-        with ThreadPoolExecutor(runtime.workers()) as pool:
+        with ThreadPoolExecutor(described.workers) as pool:
             found = list(pool.map(one, range(count)))
-        losses, held = (
-            np.concatenate(part)[: workload.members] for part in zip(*found, strict=True)
+        return tuple(
+            None if part[0] is None else np.concatenate(part)[: workload.members]
+            for part in zip(*found, strict=True)
         )
-        return losses, held
 
     return workload.members, first, run
+
+
+def chunked(workload, seed):
+    """Prepare the perceptron's program in our chunks."""
+    return in_chunks(trainer(workload), workload, workload.described(), seed)

@@ -7,13 +7,15 @@ import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from helpers import data
 
 KERAS = ("fit", "fit-tuned")
-JAX = ("jax-vmap", "jax-chunked")
+PURE_JAX = ("jax-vmap", "jax-chunked")  # written for perceptrons
+JAX = (*PURE_JAX, "jax-keras")
 PREDICT_LOOP = (
     20  # networks that the loop of Keras's `predict` runs: it takes the same time for each
 )
@@ -34,6 +36,24 @@ class Target:
 
     against: str
     value: float
+
+
+class Described(NamedTuple):
+    """What programs without TensorFlow need to know of a workload.
+
+    Attributes
+    ----------
+    model : str
+        JSON of one network.
+    width : int
+        Networks in one of our chunks.
+    workers : int
+        Chunks that run at once.
+    """
+
+    model: str
+    width: int
+    workers: int
 
 
 @dataclass(frozen=True)
@@ -68,13 +88,20 @@ class Workload:
     batch: int = 0
     epochs: int = 0
     members: int = 1
-    contenders: tuple = (*KERAS, "fit_many")
+    contenders: tuple = (*KERAS, "jax-keras", "fit_many")
     targets: tuple = ()
 
     def model(self):
         """Return one uncompiled network as an ordinary Keras model (imports TensorFlow)."""
         models, points = importlib.import_module("helpers.models"), self.dataset()
         return getattr(models, self.builder)(points.input_shape, points.outputs, **self.options)
+
+    def described(self):
+        """Return the network as JSON, and how `fit_many` would chunk it (imports TensorFlow)."""
+        runtime = importlib.import_module("helpers.engine.runtime")
+        recipe = importlib.import_module("helpers.engine.recipe").Recipe(self.model)
+        width = runtime.chunk_width(recipe, min(self.batch, self.dataset().n_train))
+        return Described(recipe.config, width, runtime.workers())
 
     @property
     def sizes(self):
@@ -119,7 +146,7 @@ def plane():
 
 
 def _mnist1d_mlp(
-    suffix="", title="", ratio=25, contenders=(*KERAS, "fit_many"), more=(), **options
+    suffix="", title="", ratio=25, contenders=(*KERAS, "jax-keras", "fit_many"), more=(), **options
 ):
     """Return a variant of the MNIST-1D perceptron."""
     return Workload(
@@ -131,10 +158,11 @@ def _mnist1d_mlp(
         epochs=20,
         members=40,
         contenders=contenders,
-        targets=(Target("fit", ratio), *more),
+        targets=(Target("fit", ratio), LEVEL, *more),
     )
 
 
+LEVEL = Target("jax-keras", 1.0)  # at least level with chunked JAX on every row
 WORKLOADS = (
     Workload(
         "keras-post",
@@ -149,6 +177,7 @@ WORKLOADS = (
             Target("fit", 2500),
             Target("jax-vmap", 2.5),
             Target("jax-chunked", 1.1),
+            LEVEL,
             Target("sgemm", 0.30),
         ),
     ),
@@ -163,7 +192,7 @@ WORKLOADS = (
         batch=100,
         epochs=10,
         members=20,
-        targets=(Target("fit", 8),),
+        targets=(Target("fit", 8), LEVEL),
     ),
     Workload(
         "lenet-300-100",
@@ -173,7 +202,7 @@ WORKLOADS = (
         batch=60,
         epochs=5,
         members=20,
-        targets=(Target("fit", 5),),
+        targets=(Target("fit", 5), LEVEL),
     ),
     Workload(
         "xor",
@@ -183,8 +212,9 @@ WORKLOADS = (
         batch=100,
         epochs=1000,
         members=10_000,
-        contenders=("fit-tuned", "fit_many"),  # `fit` has no target here and takes longest
-        targets=(Target("rate", 1500),),
+        # `fit` has no target here and takes longest
+        contenders=("fit-tuned", "jax-keras", "fit_many"),
+        targets=(LEVEL, Target("rate", 2500)),
     ),
     Workload(
         "predict",
