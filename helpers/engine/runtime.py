@@ -64,7 +64,7 @@ def part_length(recipe: Any, rows: int, width: int) -> int:
     Bounded by the memory of the batch orders too, which travel with the call.
     """
     work = 6.0 * max(recipe.size, 50) * rows * width
-    return int(np.clip(min(CALL_WORK / work, ORDER_BYTES / (4 * rows * width)), 1, 128))
+    return int(np.clip(min(CALL_WORK / work, ORDER_BYTES / (4 * rows * width)), 1, 512))
 
 
 def cached(key, build):
