@@ -6,7 +6,7 @@ a member has M first. Members never meet: what is summed over M is only the loss
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, NamedTuple
 
 from helpers._tensorflow import tf
@@ -106,7 +106,9 @@ def training(recipe, optimizer, static, loss, shapes, example):
         function = _training_function(
             recipe, static, optimizer.rate_schedule(), losses.per_example(loss), shapes
         )
-        return runtime.compiled(function, *example)
+        # Code of the caller's own could change unnoticed, see `Plan.of_keras`; a loss function is no text.
+        of_keras = recipe.of_keras and optimizer.of_keras
+        return runtime.compiled(function, *example, key=of_keras and (*key[:-1], astuple(shapes)))
 
     return runtime.cached(key, build)
 
