@@ -9,7 +9,8 @@ TensorFlow would take damaged machine code for good, and fail where it cannot wr
 process, `SCRATCH`: a file's machine code is put there once the file's digest is right, and what TensorFlow leaves there
 goes into a file. Nobody may write to the cache who may not run code as its owner.
 
-Nothing is kept of code of the caller's own, which a key cannot see; nor where the cache cannot be written to.
+Nothing is kept of code of the caller's own, which a key cannot see; nor where the cache cannot be written to. Functions
+of this package that are replaced while it runs are not seen either: whoever does that sets GENERALIZE_PROGRAMS=off.
 """
 
 from __future__ import annotations
@@ -185,7 +186,7 @@ def _path(key, specs):
     # Machine code is cut for a number of threads.
     threads = [os.cpu_count(), tf.config.threading.get_intra_op_parallelism_threads()]
     try:
-        home = paths.cache() / "programs" / resume.key((resume.machine(), threads))[:32]
+        home = paths.programs() / resume.key((resume.machine(), threads))[:32]
         return home / resume.key((key, shapes, keras_settings()))[:32]
     except (TypeError, RuntimeError):  # something of the caller's own in the key; no home folder
         return None
