@@ -85,9 +85,7 @@ def program(function: Callable[..., Any], specs: tuple[Any, ...], key: Any = Non
 
     def fresh(*arguments):
         result = call(*arguments)
-        if path is not None and first.acquire(
-            blocking=False
-        ):  # never released: once, by one thread
+        if path is not None and first.acquire(blocking=False):  # never released: once only
             _keep(path, traced)
         return result
 
@@ -104,7 +102,8 @@ def _guarded(traced, specs, again, path):
         except tf.errors.OpError:
             with guard:
                 if len(calls) == 1:
-                    path.unlink(missing_ok=True)
+                    with contextlib.suppress(OSError):  # a folder that is only read
+                        path.unlink()
                     calls.append(_called(again(), specs))
         return calls[-1](*arguments)
 
