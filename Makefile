@@ -89,5 +89,6 @@ prose: env ## count each lesson against its budgets and list its long sentences
 
 clean: ## remove what the commands wrote (build/ and caches); the environment stays
 	@rm -rf build .pytest_cache .ruff_cache .mypy_cache
+	@folder=$$("$(PY)" -E -c "from helpers._base import paths; print(paths.programs())") && rm -rf "$$folder" || true
 	@find helpers tests tools notebooks data benchmarks \( -name __pycache__ -o -name .ipynb_checkpoints \) \
 	  -prune -exec rm -rf {} + 2>/dev/null || true

@@ -12,13 +12,17 @@ half the speed on two cores).
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from helpers._base import paths
@@ -30,6 +34,11 @@ _KEEPER = (
     "import sys; said = sys.stdin.buffer.read(); "
     f"said.endswith({_ALIVE!r}) or sys.stderr.buffer.write(said)"
 )
+
+PROGRAMS = (
+    "GENERALIZE_PROGRAMS"  # set to "off": no compiled programs on disk, see `engine.compiled`
+)
+FLAGS, FOLDER = "TF_XLA_FLAGS", "tf_xla_persistent_cache_directory"
 
 KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
 
@@ -74,11 +83,37 @@ def _quiet() -> Iterator[None]:
             keeper.wait()
 
 
-def _import() -> tuple[Any, Any, bool]:
-    """Import TensorFlow, try XLA on one addition; return (tf, keras, whether XLA compiles)."""
+@contextlib.contextmanager
+def _written() -> Iterator[Path | None]:
+    """Have TensorFlow write what XLA compiles for the processor into a new folder; give that, or None if it is not to.
+
+    It reads the flag once, with its first program. A user's own folder stays, and so does a file of flags.
+    """
+    given = os.environ.get(FLAGS, "").strip()
+    folder = None
+    if FOLDER not in given and given[:1] in ("", "-") and os.environ.get(PROGRAMS) != "off":
+        with contextlib.suppress(OSError):
+            folder = Path(tempfile.mkdtemp(prefix="generalize-"))
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if folder is None or len(str(folder).split()) > 1:  # flags are parted by blanks
+        yield None
+        return
+    ours = f"--{FOLDER}={folder} --tf_xla_persistent_cache_device_types=CPU"
+    os.environ[FLAGS] = f"{given} {ours}".strip()
+    try:
+        yield folder
+    finally:  # a child process makes a folder of its own
+        if given:
+            os.environ[FLAGS] = given
+        else:
+            del os.environ[FLAGS]
+
+
+def _import() -> tuple[Any, Any, bool, Path | None]:
+    """Import TensorFlow, try XLA on one addition; return (tf, keras, whether XLA compiles, where TensorFlow writes)."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with _quiet():
+    with _quiet(), _written() as scratch:
         import keras
         import tensorflow as tf
 
@@ -87,7 +122,9 @@ def _import() -> tuple[Any, Any, bool]:
             xla = True
         except (tf.errors.OpError, ValueError, RuntimeError):
             xla = False
-    return tf, keras, xla
+    if scratch is not None and not os.listdir(scratch):  # TensorFlow had read the flag before
+        scratch = None
+    return tf, keras, xla, scratch
 
 
 def _forget_keras_json(keras):
@@ -107,7 +144,7 @@ def _forget_keras_json(keras):
             getattr(keras.config, f"set_{name}")(default)
 
 
-tf, keras, XLA = _import()
+tf, keras, XLA, SCRATCH = _import()
 _forget_keras_json(keras)
 
 if keras.backend.backend() != "tensorflow":

@@ -45,6 +45,11 @@ def cache() -> Path:
     return base / "why-neural-networks-generalize"
 
 
+def programs() -> Path:
+    """Return the folder of compiled programs, see `engine.compiled`; it need not exist."""
+    return cache() / "programs"
+
+
 def build() -> Path:
     """Return the folder for everything that is not committed: ``build/`` in a checkout, else the user's cache."""
     root = checkout()

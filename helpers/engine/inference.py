@@ -60,9 +60,10 @@ def _predict_program(recipe, width, rows, stacked, example):
         def function(weights, x):
             return network(as_members(x, width, stacked), weights, Context(training=False))
 
-        return runtime.compiled(function, *example)
+        return runtime.compiled(function, *example, key=recipe.of_keras and key)
 
-    return runtime.cached(("predict", recipe.key, recipe.dtype, width, rows, stacked), build)
+    key = ("predict", recipe.key, recipe.dtype, width, rows, stacked)
+    return runtime.cached(key, build)
 
 
 def _score_program(recipe, width, rows, stacked, task, example):
@@ -74,9 +75,10 @@ def _score_program(recipe, width, rows, stacked, task, example):
         def function(weights, x, y):
             return sums(network, weights, x, y, width, stacked, scores)
 
-        return runtime.compiled(function, *example)
+        return runtime.compiled(function, *example, key=recipe.of_keras and key)
 
-    return runtime.cached(("score", recipe.key, recipe.dtype, width, rows, stacked, task), build)
+    key = ("score", recipe.key, recipe.dtype, width, rows, stacked, task)
+    return runtime.cached(key, build)
 
 
 def check_weights(name, weights, recipe, members=None):

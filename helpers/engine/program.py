@@ -7,7 +7,7 @@ only the loss, for one backward pass instead of M.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, NamedTuple
 
 from helpers._tensorflow import tf
@@ -108,7 +108,9 @@ def training(recipe, optimizer, static, loss, shapes, example):
         function = _training_function(
             recipe, static, optimizer.rate_schedule(), losses.per_example(loss), shapes
         )
-        return runtime.compiled(function, *example)
+        # Code of the caller's own could change unnoticed, see `Plan.of_keras`; a loss function is no text.
+        of_keras = recipe.of_keras and optimizer.of_keras
+        return runtime.compiled(function, *example, key=of_keras and (*key[:-1], astuple(shapes)))
 
     return runtime.cached(key, build)
 

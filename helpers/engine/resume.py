@@ -74,7 +74,7 @@ _HERE = [
 ]
 
 
-def _machine():
+def machine():
     """Return all that bits depend on besides the arguments: `_HERE`, and what can be set while a process runs."""
     devices = [device.name for device in tf.config.list_physical_devices()]
     shorter = tf.config.experimental.tensor_float_32_execution_enabled()
@@ -111,7 +111,7 @@ def resumable(function, blank, depends, epochs):
 
     @functools.cache
     def home():
-        return Path(folder) / key((_machine(), depends()))
+        return Path(folder) / key((machine(), depends()))
 
     def path_of(chunk):
         with guard:  # hashed by one thread, for all
@@ -119,7 +119,7 @@ def resumable(function, blank, depends, epochs):
 
     def keep(path, arrays):
         try:
-            _store(path, arrays)
+            store(path, arrays)
         except OSError as error:
             with guard:  # said by one thread, for all
                 if not broken.is_set():
@@ -161,7 +161,7 @@ def _report(folder, text):
         warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
-def _digest(path, parts):
+def digest(path, parts):
     """Return the digest that stands first in a chunk's file; of its place too: elsewhere the file is foreign."""
     digest = hashlib.sha256(f"{path.parent.name}/{path.name}".encode())
     for part in parts:
@@ -178,7 +178,7 @@ def _load(path, arrays):
     except OSError:
         return None
     body = np.frombuffer(content, np.uint8)[size:]
-    if content[:size] != _digest(path, [body]):
+    if content[:size] != digest(path, [body]):
         return None
     for array in arrays:
         array[...] = body[: array.nbytes].view(array.dtype).reshape(array.shape)
@@ -186,7 +186,7 @@ def _load(path, arrays):
     return arrays
 
 
-def _store(path, arrays):
+def store(path, arrays):
     """Write a chunk aside and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(path.parent).free < SPARE_BYTES + sum(array.nbytes for array in arrays):
@@ -195,7 +195,7 @@ def _store(path, arrays):
     aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
     try:
         with open(aside, "wb") as file:
-            for part in (_digest(path, arrays), *arrays):
+            for part in (digest(path, arrays), *arrays):
                 file.write(part)
         os.replace(aside, path)
     finally:

@@ -1,7 +1,7 @@
 """How programs run: members in chunks small enough for a core's cache, one Python thread per core.
 
-One XLA program per shape, compiled once a process. Hyperparameters, the number of epochs and the data are tensors, so
-a sweep compiles once.
+One XLA program per shape, compiled once a process or found on disk. Hyperparameters, the number of epochs and the data
+are tensors, so a sweep compiles once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from helpers._tensorflow import XLA, tf
+from helpers._tensorflow import tf
+from helpers.engine.compiled import program
 
 CHUNK_BYTES = 2_000_000
 # Round numbers of members fill round chunks: 20 and 100 fill an even number of those up to 10, 500 and 1,000 of all.
@@ -70,21 +71,23 @@ def part_length(recipe: Any, rows: int, width: int) -> int:
 def cached(key, build):
     """Return the program of ``key``, built once per process."""
     with _lock:
-        program = _cache.pop(key, None) or build()
-        _cache[key] = program
+        found = _cache.pop(key, None) or build()
+        _cache[key] = found
         while len(_cache) > CACHE_PROGRAMS:
             del _cache[next(iter(_cache))]
-        return program
+        return found
 
 
-def compiled(function, *specs):
-    """Return ``function`` compiled for tensors shaped like ``specs`` (nested lists and dicts of arrays or specs)."""
+def compiled(function, *specs, key=None):
+    """Return ``function`` compiled for tensors shaped like ``specs`` (nested lists and dicts of arrays or specs).
+
+    With a ``key`` of texts and numbers that tells all that it computes, it may come from disk; see `compiled.program`.
+    """
 
     def spec(value):
         return tf.TensorSpec(value.shape, tf.as_dtype(value.dtype))
 
-    program = tf.function(function, jit_compile=XLA, autograph=False)
-    return program.get_concrete_function(*tf.nest.map_structure(spec, specs))
+    return program(function, tf.nest.map_structure(spec, specs), key)
 
 
 class Chunk(NamedTuple):

@@ -181,7 +181,7 @@ def _crossing(recipe, width, rows, moving, task, example):
                 at_zero[0] > 0, lambda: state, lambda: _in_parts(steps, width, state, part)
             )
 
-        return runtime.compiled(function, *example)
+        return runtime.compiled(function, *example, key=recipe.of_keras and key)
 
     key = ("crossing", recipe.key, recipe.dtype, width, rows, moving, task, example[1][0].shape[0])
     return runtime.cached(key, build)
@@ -231,7 +231,7 @@ def _along(recipe, width, rows, moving, task, example):
             nothing = {name: tf.zeros([steps[0].shape[0], looks], recipe.dtype) for name in scores}
             return _in_parts(steps, width, nothing, part)
 
-        return runtime.compiled(function, *example)
+        return runtime.compiled(function, *example, key=recipe.of_keras and key)
 
     shapes = example[1][0].shape[0], example[-1].shape[0]
     key = ("along", recipe.key, recipe.dtype, width, rows, moving, task, *shapes)
@@ -330,13 +330,14 @@ def input_jacobian(recipe, weights, x):
                 each = tf.unstack(logits, axis=-1)
             return logits, tf.stack([tape.gradient(one, points) for one in each], axis=2)
 
-        return runtime.compiled(function, *example)
+        return runtime.compiled(function, *example, key=recipe.of_keras and key)
 
     def tensors(chunk):
         return [tf.constant(w[chunk.chosen]) for w in weights], tf.constant(x[chunk.chosen])
 
     example = tensors(runtime.chunk(0, members, width))
-    program = runtime.cached(("input_jacobian", recipe.key, recipe.dtype, width, rows), build)
+    key = ("input_jacobian", recipe.key, recipe.dtype, width, rows)
+    program = runtime.cached(key, build)
 
     def work(chunk, advance, stop):
         return [part.numpy() for part in program(*tensors(chunk))]
@@ -367,10 +368,9 @@ def weight_jacobian(recipe, weights, x):
                 flat.append(tf.concat([tf.reshape(g, [rows, -1]) for g in gradients], axis=1))
             return logits, tf.stack(flat, axis=1)
 
-        return runtime.compiled(function, *example)
+        return runtime.compiled(function, *example, key=recipe.of_keras and key)
 
     example = ([tf.constant(w) for w in weights], tf.constant(x))
-    logits, gradients = runtime.cached(("weight_jacobian", recipe.key, recipe.dtype, rows), build)(
-        *example
-    )
+    key = ("weight_jacobian", recipe.key, recipe.dtype, rows)
+    logits, gradients = runtime.cached(key, build)(*example)
     return logits.numpy(), gradients.numpy()

@@ -16,7 +16,7 @@ import pytest
 from helpers import _tensorflow, models
 from helpers._base import memory
 from helpers._tensorflow import keras
-from helpers.engine import api, losses, plan, runs, runtime, train
+from helpers.engine import api, compiled, losses, plan, runs, runtime, train
 from helpers.engine.recipe import Recipe
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -68,7 +68,7 @@ def test_make_takes_what_fit_many_takes():
 @pytest.fixture
 def uncompiled(monkeypatch):
     """Run programs as on a machine whose TensorFlow cannot compile with XLA."""
-    monkeypatch.setattr(runtime, "XLA", False)
+    monkeypatch.setattr(compiled, "XLA", False)
     monkeypatch.setattr(losses, "XLA", False)
     monkeypatch.setattr(runtime, "_cache", {})
 
