@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,9 +36,8 @@ _KEEPER = (
     f"said.endswith({_ALIVE!r}) or sys.stderr.buffer.write(said)"
 )
 
-PROGRAMS = (
-    "GENERALIZE_PROGRAMS"  # set to "off": no compiled programs on disk, see `engine.compiled`
-)
+# Set to "off": no compiled programs on disk, see `engine.compiled`.
+PROGRAMS = "GENERALIZE_PROGRAMS"
 FLAGS, FOLDER = "TF_XLA_FLAGS", "tf_xla_persistent_cache_directory"
 
 KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
@@ -93,7 +93,8 @@ def _written() -> Iterator[Path | None]:
     folder = None
     if FOLDER not in given and given[:1] in ("", "-") and os.environ.get(PROGRAMS) != "off":
         with contextlib.suppress(OSError):
-            folder = Path(tempfile.mkdtemp(prefix="generalize-"))
+            _sweep()
+            folder = Path(tempfile.mkdtemp(prefix=f"generalize-{os.getpid()}-"))
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
     if folder is None or len(str(folder).split()) > 1:  # flags are parted by blanks
         yield None
@@ -107,6 +108,16 @@ def _written() -> Iterator[Path | None]:
             os.environ[FLAGS] = given
         else:
             del os.environ[FLAGS]
+
+
+def _sweep() -> None:
+    """Remove the folders of `_written` that killed processes left: a day old, and no such process is alive."""
+    for folder in Path(tempfile.gettempdir()).glob("generalize-*-*"):
+        with contextlib.suppress(OSError, ValueError):
+            owner = int(folder.name.split("-")[1])
+            old = time.time() - folder.stat().st_mtime > 24 * 3600
+            if old and not Path(f"/proc/{owner}").exists() and Path("/proc/self").exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _import() -> tuple[Any, Any, bool, Path | None]:

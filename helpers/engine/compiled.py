@@ -94,11 +94,14 @@ def program(function: Callable[..., Any], specs: tuple[Any, ...], key: Any = Non
 
 def _guarded(traced, specs, again, path):
     """Return a program from disk that is traced and compiled anew should TensorFlow refuse it."""
-    calls, guard = [_called(traced, specs)], threading.Lock()
+    calls, guard, first = [_called(traced, specs)], threading.Lock(), threading.Lock()
 
     def guarded(*arguments):
         try:
-            return calls[-1](*arguments)
+            result = calls[-1](*arguments)
+            if first.acquire(blocking=False):  # never released: once only
+                _remove(traced)  # TensorFlow has read it
+            return result
         except tf.errors.OpError:
             with guard:
                 if len(calls) == 1:
@@ -108,6 +111,13 @@ def _guarded(traced, specs, again, path):
         return calls[-1](*arguments)
 
     return guarded
+
+
+def _remove(traced):
+    """Remove a program's machine code from where TensorFlow looks for it."""
+    with contextlib.suppress(OSError):
+        for name in traced.code:
+            (SCRATCH / name).unlink(missing_ok=True)
 
 
 def _traced(function, specs, mark="program"):
