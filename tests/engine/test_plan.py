@@ -26,6 +26,7 @@ CASES = {
     "schedule": {"optimizer": SCHEDULE},
     "varied": {"vary": {"dropout": np.linspace(0, 0.5, 7), "l2": np.linspace(0, 0.1, 7)}},
     "shared order": {"shuffle": "shared", "snapshots": (0, 2)},
+    "early stopping": {"early_stopping": keras.callbacks.EarlyStopping("loss"), "resumable": True},
 }
 
 
