@@ -8,7 +8,7 @@ from conftest import make
 
 from helpers import models
 from helpers._tensorflow import keras
-from helpers.engine import api, runtime
+from helpers.engine import api, plan, runtime
 from helpers.engine.recipe import unstack
 from helpers.engine.runs import Runs
 
@@ -36,22 +36,10 @@ def fit(data=DATA, **options):
     return api.fit_many(net, data, **{**given, **options})
 
 
-class Rows(keras.utils.PyDataset):
-    """The batches of a member, epoch by epoch."""
-
-    def __init__(self, epochs):
-        super().__init__()
-        self.epochs, self.number = epochs, 0
-
-    def __len__(self):
-        return len(self.epochs[0])
-
-    def __getitem__(self, index):
-        rows = self.epochs[self.number][index]
-        return DATA.x_train[rows].astype("float64"), DATA.y_train[rows]
-
-    def on_epoch_end(self):
-        self.number = min(self.number + 1, len(self.epochs) - 1)  # Keras asks once more at the end
+def batches(runs, member):
+    """Return a member's batches (x, y), a list per epoch until it stopped."""
+    x, y = DATA.x_train.astype("float64"), DATA.y_train
+    return [[(x[rows], y[rows]) for rows in epoch] for epoch in runs.batches(member)]
 
 
 @functools.cache
@@ -80,8 +68,10 @@ HELD = (DATA.x_val.astype("float64"), DATA.y_val)
 def keras_fit(runs, member, settings):
     """Train a member by `fit` with the callback; return it, the history and the weights that are left."""
     model, callback = twin(runs, member), Stopping(**settings)
-    options = {"validation_data": HELD, "callbacks": [callback], "verbose": 0}
-    history = model.fit(Rows(runs.batches(member)), epochs=EPOCHS, shuffle=False, **options)
+    epochs = batches(runs, member)
+    stream = (batch for epoch in epochs for batch in epoch)
+    options = {"validation_data": HELD, "callbacks": [callback], "verbose": 0, "shuffle": False}
+    history = model.fit(stream, epochs=EPOCHS, steps_per_epoch=len(epochs[0]), **options)
     return callback, history.history, model.get_weights()
 
 
@@ -91,17 +81,15 @@ def keras_loop(runs, member, settings):
     callback.set_model(model)
     model.stop_training = False
     callback.on_train_begin()
-    rows = Rows(runs.batches(member))
-    for epoch in range(EPOCHS):
+    for epoch, rows in enumerate(batches(runs, member)):
         logs = {}
-        for x, y in map(rows.__getitem__, range(len(rows))):
+        for x, y in rows:
             for name, value in model.train_on_batch(x, y, return_dict=True).items():
                 logs[name] = logs.get(name, 0.0) + float(value) * len(x) / len(DATA.x_train)
         held = model.test_on_batch(*HELD, return_dict=True)
         logs |= {f"val_{name}": float(value) for name, value in held.items()}
         for name, value in logs.items():
             history.setdefault(name, []).append(value)
-        rows.on_epoch_end()
         callback.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -212,10 +200,11 @@ def test_neighbours_chunks_parts_and_what_is_recorded_change_no_bit(monkeypatch)
 
 def test_the_callback_is_only_read_and_may_have_been_used():
     used = Stopping(monitor="loss", min_delta=0.02, patience=2)
-    used.min_delta, before = -0.02, dict(vars(used))  # as `fit` leaves it
-    runs = fit(early_stopping=used, epochs=3)
+    used.min_delta = -0.02  # as `fit` leaves it
+    before = dict(vars(used))
+    made = plan.make(net, DATA, members=2, epochs=3, early_stopping=used)
     assert vars(used) == before
-    assert runs.settings["early_stopping"] == {
+    assert made.settings["early_stopping"] == {
         "monitor": "loss",
         "mode": "min",
         "min_delta": 0.02,
