@@ -112,9 +112,10 @@ def fit_many(
     "keras" what the user's Keras is set to.
 
     After a member's early stop its history is NaN. ``runs.stopped_epoch`` and ``runs.best_epoch`` count epochs from 1,
-    as ``runs.epochs`` does; 0 where a member did not stop. As in Keras, ``restore_best_weights`` applies also to members
-    that do not stop, unless all epochs come before ``start_from_epoch``; a first value that is NaN is never improved
-    on; and values are compared in single precision. A member alone decides: the same bits whatever the others do.
+    as ``runs.epochs`` does; 0 where a member did not stop. As in Keras, ``restore_best_weights`` applies also to
+    members that do not stop, unless all epochs come before ``start_from_epoch``; a first value that is NaN is never
+    improved on; and values are compared in single precision. Each member decides alone: the same bits whatever the
+    others do.
 
     Examples
     --------
