@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from tqdm import tqdm
 from helpers._base import checks
 from helpers.data import Dataset
 from helpers.engine import inference, plan, train
+from helpers.engine.continuation import data_digest
 from helpers.engine.recipe import recipe_of
 from helpers.engine.runs import Runs
 
@@ -34,6 +37,8 @@ def fit_many(
     snapshots: Iterable[int] = (),
     seed: int = 0,
     record_every: int = 1,
+    early_stopping: Any = None,
+    resumable: bool = False,
     progress: bool = True,
 ) -> Runs:
     """Train many independent copies of one Keras network as one compiled program.
@@ -77,6 +82,13 @@ def fit_many(
         Everything random follows from it: initial weights, batch orders, dropout and noise.
     record_every : int
         Keep the history of every k-th epoch and of the last.
+    early_stopping : keras.callbacks.EarlyStopping, optional
+        Every member stops by itself, when and with the weights that Keras's callback would stop it; all settings but
+        ``verbose`` are honoured. "monitor" is a name in the history, and looked at in every epoch whatever
+        ``record_every``. The callback is only read.
+    resumable : bool
+        Keep what `Runs.resume` needs: the weights as they were trained and the optimizer's state (with Adam twice the
+        weights), best weights that are to be restored, masks, and a reference to the data set.
     progress : bool
         Show a bar in live sessions for anything over two seconds.
 
@@ -98,6 +110,12 @@ def fit_many(
 
     A model in double precision is trained in double precision; ``runs.settings`` says so under "dtype", and under
     "keras" what the user's Keras is set to.
+
+    After a member's early stop its history is NaN. ``runs.stopped_epoch`` and ``runs.best_epoch`` count epochs from 1,
+    as ``runs.epochs`` does; 0 where a member did not stop. As in Keras, ``restore_best_weights`` applies also to
+    members that do not stop, unless all epochs come before ``start_from_epoch``; a first value that is NaN is never
+    improved on; and values are compared in single precision. Each member decides alone: the same bits whatever the
+    others do.
 
     Examples
     --------
@@ -125,11 +143,65 @@ def fit_many(
         snapshots=snapshots,
         seed=seed,
         record_every=record_every,
+        early_stopping=early_stopping,
+        resumable=resumable,
     )
-    progress = checks.flag("progress", progress)
-    with _bar(progress, planned.members * planned.epochs, "network-epochs") as bar:
-        trained = train.every_chunk(planned, bar)
-    return train.collect(planned, [trained])
+    trained = _train(planned, progress)
+    return train.collect(planned, [trained], dataset=dataset)
+
+
+def _train(planned: plan.Plan, progress: bool) -> train.Trained:
+    """Train all members of a plan, with a bar."""
+    total = planned.members * (planned.epochs - planned.first)
+    with _bar(checks.flag("progress", progress), total, "network-epochs") as bar:
+        return train.every_chunk(planned, bar)
+
+
+def resume(
+    runs: Runs, epochs: int, *, snapshots: Iterable[int], dataset: Dataset | None, progress: bool
+) -> Runs:
+    """Train runs further: `Runs.resume`, which says what is what."""
+    kept, s = runs._continuation, runs.settings
+    if kept is None:
+        remedy = "Train them with fit_many(..., resumable=True)."
+        raise ValueError(f"These runs do not hold what `resume` needs. {remedy}")
+    if kept.loss is None:
+        text = "These runs were trained with a loss function, which their files do not hold."
+        raise ValueError(f"{text} Resume the runs that fit_many returned, before they are saved.")
+    first, dataset = s["epochs"], kept.dataset if dataset is None else dataset
+    if dataset is None:
+        expected = "the data set that the runs were trained on, which their files do not hold"
+        raise ValueError(checks.message("dataset", expected, None))
+    last = first + checks.count("epochs", epochs, low=0)
+    planned = plan.make(
+        runs._recipe,
+        dataset,
+        members=s["members"],
+        epochs=last,
+        batch_size=s["batch_size"],
+        shuffle=s["shuffle"],
+        optimizer=kept.optimizer,
+        loss=kept.loss,
+        vary=runs.vary,
+        initial_weights=runs.initial_weights,
+        masks=[kept.masks.get(i) for i in range(len(runs.weights))] if kept.masks else None,
+        seed=s["seed"],
+        record_every=s["record_every"],
+        early_stopping=kept.rule,
+        resumable=True,
+    )
+    if data_digest(planned.data, dataset.task) != kept.digest:
+        expected = "the data set that the runs were trained on"
+        text = "Its training or validation examples are other ones, or have been changed since."
+        raise ValueError(checks.message("dataset", expected, dataset, text))
+    planned = dataclasses.replace(
+        planned,
+        snapshots=plan.check_snapshots(snapshots, first, last),
+        settings={**deepcopy(s), "epochs": last},
+        earlier=plan.Earlier(first, kept.finite, kept.state),
+    )
+    trained = _train(planned, progress)
+    return train.collect(planned, [trained], dataset=dataset, before=runs)
 
 
 def predict_many(

@@ -191,6 +191,12 @@ def metrics(task, outputs):
     return {"crossentropy": _FUNCTIONS[default(task, outputs)], "accuracy": _accuracy}
 
 
+def recorded(task, outputs, validated):
+    """Return the names in the history, in order; those of validation where there is a validation set."""
+    names = ["loss", *metrics(task, outputs)]
+    return names + [f"val_{name}" for name in names] if validated else names
+
+
 def _accuracy(y, logits):
     if logits.shape[-1] == 1:
         predicted = tf.cast(logits[..., 0] > 0, y.dtype)

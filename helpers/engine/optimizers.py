@@ -218,8 +218,8 @@ def host_values(key, values):
     return {key: values}
 
 
-def slots(static, variables):
-    """Return the optimizer's initial state, lists of zero tensors shaped like the variables, by name."""
+def slot_names(static):
+    """Return the names of what the optimizer keeps of each variable."""
     wanted = {"SGD": [], "RMSprop": ["velocity"], "Adam": ["m", "v"], "AdamW": ["m", "v"]}[
         static.name
     ]
@@ -227,7 +227,12 @@ def slots(static, variables):
         wanted = [*wanted, "momentum"]
     if static.centered:
         wanted = [*wanted, "mean"]
-    return {slot: [tf.zeros_like(v) for v in variables] for slot in wanted}
+    return wanted
+
+
+def slots(static, variables):
+    """Return the optimizer's initial state, lists of zero tensors shaped like the variables, by name."""
+    return {slot: [tf.zeros_like(v) for v in variables] for slot in slot_names(static)}
 
 
 def update(static, schedule, hyper, step, variables, gradients, state, last=False):

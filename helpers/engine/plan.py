@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from helpers._base import checks, memory
 from helpers._tensorflow import keras_settings
 from helpers.data import Dataset
-from helpers.engine import draws, hyper, inference, losses, runtime, tiny
+from helpers.engine import draws, hyper, inference, losses, optimizers, runtime, stopping, tiny
 from helpers.engine.hyper import Hyper
 from helpers.engine.optimizers import Optimizer, Static
 from helpers.engine.program import Shapes
 from helpers.engine.recipe import Recipe, recipe_of
+
+
+class Earlier(NamedTuple):
+    """A training that is continued.
+
+    Attributes
+    ----------
+    epochs : int
+        Done.
+    finite : numpy.ndarray (M,) bool
+        Whether every loss and metric of training was.
+    state : list of numpy.ndarray (M, ...)
+        The arrays of `program.State` after them, in the order of ``tf.nest.flatten``.
+    """
+
+    epochs: int
+    finite: np.ndarray
+    state: list[np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +74,10 @@ class Plan:
         What differs between members.
     settings : dict
         For `Runs.settings`.
+    resumable : bool
+        Whether the state after the last epoch is kept.
+    earlier : Earlier or None
+        What training goes on from; the initial weights if None. ``epochs`` counts its epochs too.
     """
 
     recipe: Recipe
@@ -77,6 +99,13 @@ class Plan:
     keys: np.ndarray
     vary: dict[str, np.ndarray]
     settings: dict[str, Any]
+    resumable: bool = False
+    earlier: Earlier | None = None
+
+    @property
+    def first(self) -> int:
+        """How many epochs were done before."""
+        return 0 if self.earlier is None else self.earlier.epochs
 
     @property
     def of_keras(self) -> bool:
@@ -102,27 +131,40 @@ def make(
     snapshots: Any = (),
     seed: int = 0,
     record_every: int = 1,
+    early_stopping: Any = None,
+    resumable: bool = False,
 ) -> Plan:
     """Check the arguments of `fit_many`, draw what is random about the start, and return the plan.
+
+    ``model``, ``optimizer`` and ``early_stopping`` may also be what an earlier call has read of them.
 
     Raises
     ------
     TypeError, ValueError
         An argument that does not fit, named.
     """
-    recipe = recipe_of(model)
+    recipe = model if isinstance(model, Recipe) else recipe_of(model)
     members = checks.count("members", members)
     epochs = checks.count("epochs", epochs, low=0)
     batch_size = checks.integer("batch_size", batch_size)
     shuffle = checks.one_of("shuffle", shuffle, ("member", "shared", False))
     seed = checks.integer("seed", seed, low=0)
-    read = Optimizer.of(optimizer)
+    read = optimizer if isinstance(optimizer, Optimizer) else Optimizer.of(optimizer)
+    resumable = checks.flag("resumable", resumable)
     _check_dataset(recipe, dataset, members)
     loss = losses.resolve(loss, dataset.task, recipe.output_shape[0], recipe.dtype)
-    _check_size(recipe, dataset, members, epochs, batch_size)
+    monitors = losses.recorded(dataset.task, recipe.output_shape[0], _validated(dataset))
+    rule = stopping.rule(early_stopping, monitors)
+    copies = 2  # of a member's weights, initial and final
+    if resumable:  # the state; and masks, which the caller may change
+        slots = optimizers.slot_names(read.static(vary if isinstance(vary, dict) else ()))
+        best = rule is not None and rule.restore_best_weights
+        copies += 1 + len(slots) + best + (masks is not None)
+    _check_size(recipe, dataset, members, epochs, batch_size, copies)
 
     # Hyperparameters, masks and initial weights, one of each per member.
     asked = hyper.given(recipe, read, members, learning_rate, vary)
+    read = replace(read, values=asked.values)
     values = hyper.tensors(recipe, members, asked)
     kept = _check_masks(recipe, members, masks)
     initial = _initial_weights(recipe, members, initial_weights, seed)
@@ -130,7 +172,7 @@ def make(
         initial[position] = initial[position] * mask
 
     # What is recorded, and the shapes of the program.
-    epochs_kept = _check_snapshots(snapshots, epochs)
+    epochs_kept = check_snapshots(snapshots, 0, epochs)
     record_every = checks.count("record_every", record_every)
     shapes = _shapes(
         recipe,
@@ -141,6 +183,7 @@ def make(
         tuple(sorted(kept)),
         tiny.suits(recipe, loss),
     )
+    shapes = replace(shapes, stopping=rule)
     keys = draws.noise_keys(seed, members) if shapes.random else np.zeros((members, 2), np.uint32)
 
     settings = {
@@ -158,6 +201,7 @@ def make(
         "loss": loss if isinstance(loss, str) else getattr(loss, "__name__", "function"),
         "seed": seed,
         "record_every": record_every,
+        "early_stopping": None if rule is None else rule._asdict(),
         "task": dataset.task,
         "dataset": dataset.name,
         "examples": dataset.n_train,
@@ -187,6 +231,7 @@ def make(
         keys=keys,
         vary=asked.varied,
         settings=settings,
+        resumable=resumable,
     )
 
 
@@ -220,17 +265,17 @@ def _check_dataset(recipe: Recipe, dataset: Dataset, members: int) -> None:
 
 
 def _check_size(
-    recipe: Recipe, dataset: Dataset, members: int, epochs: int, batch_size: int
+    recipe: Recipe, dataset: Dataset, members: int, epochs: int, batch_size: int, copies: int
 ) -> None:
-    """Refuse, before anything is allocated, what counters or memory cannot hold."""
+    """Refuse, before anything is allocated, what counters or memory cannot hold; ``copies`` of the weights are kept."""
     steps = -(-dataset.n_train // batch_size)
     if epochs * steps > checks.MOST:
         expected = f"at most {checks.MOST // steps:,} with {steps:,} steps each"
         remedy = "Steps are counted in 32 bits."
         raise ValueError(checks.message("epochs", expected, epochs, remedy))
-    # A member's weights, initial and final, and its history: loss and metrics, each on both sets.
+    # The copies of a member's weights, and its history: loss and metrics, each on both sets.
     scores = 2 + 2 * len(losses.metrics(dataset.task, recipe.output_shape[0]))
-    needed = 2 * recipe.size * np.dtype(recipe.dtype).itemsize + 4 * scores * epochs
+    needed = copies * recipe.size * np.dtype(recipe.dtype).itemsize + 4 * scores * epochs
     available = memory.limit()
     if members * needed > available:
         most = f"at most {available // needed:,}"
@@ -279,12 +324,12 @@ def _initial_weights(recipe: Recipe, members: int, given: Any, seed: int) -> lis
     ]
 
 
-def _check_snapshots(snapshots: Any, epochs: int) -> tuple[int, ...]:
-    """Return the epochs whose weights are kept, sorted."""
+def check_snapshots(snapshots: Any, first: int, last: int) -> tuple[int, ...]:
+    """Return the epochs whose weights are kept, sorted; refuse those outside ``first`` to ``last``."""
     if checks.ndim(snapshots) == 0 and not isinstance(snapshots, (set, frozenset)):
         expected = "a sequence of epochs, such as (0, 100)"
         raise TypeError(checks.message("snapshots", expected, snapshots))
-    return tuple(sorted({checks.integer("snapshots", s, low=0, high=epochs) for s in snapshots}))
+    return tuple(sorted({checks.integer("snapshots", s, low=first, high=last) for s in snapshots}))
 
 
 def _shapes(
@@ -299,13 +344,12 @@ def _shapes(
     """Return all that the compiled program's shape depends on, the widths of its chunks included."""
     batch = min(batch_size, dataset.n_train)
     width = runtime.chunk_width(recipe, batch)
-    n_val = 0 if dataset.x_val is None else dataset.x_val.shape[1 if dataset.stacked else 0]
     return Shapes(
         width=width,
         batch=batch,
         part=runtime.part_length(recipe, dataset.n_train, width),
         n_train=dataset.n_train,
-        n_val=n_val,
+        n_val=_validated(dataset),
         stacked=dataset.stacked,
         shuffled=shuffled,
         task=dataset.task,
@@ -316,11 +360,16 @@ def _shapes(
     )
 
 
+def _validated(dataset: Dataset) -> int:
+    """Return how many examples a member is validated on."""
+    return 0 if dataset.x_val is None else dataset.x_val.shape[1 if dataset.stacked else 0]
+
+
 def _arrays(dataset: Dataset, dtype: str) -> dict[str, np.ndarray]:
     """Return the arrays that training reads, floats in the model's dtype."""
     found = {"x": dataset.x_train, "y": dataset.y_train}
     x, y = dataset.x_val, dataset.y_val
-    if x is not None and y is not None and x.shape[1 if dataset.stacked else 0]:
+    if x is not None and y is not None and _validated(dataset):
         found |= {"x_val": x, "y_val": y}
     return {
         name: values.astype(dtype, copy=False) if values.dtype.kind == "f" else values

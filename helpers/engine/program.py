@@ -11,10 +11,11 @@ from dataclasses import astuple, dataclass
 from typing import Any, NamedTuple
 
 from helpers._tensorflow import tf
-from helpers.engine import inference, losses, optimizers, runtime, tiny
+from helpers.engine import inference, losses, optimizers, runtime, stopping, tiny
 from helpers.engine.hyper import Hyper
 from helpers.engine.layers import Context
 from helpers.engine.noise import Source
+from helpers.engine.stopping import Rule
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Shapes:
     random: tuple[int, ...]  # layer indices of Dropout and GaussianNoise that are switched on
     masked: tuple[int, ...]  # weight indices with a mask
     tiny: bool  # members last
+    stopping: Rule | None = None  # of early stopping
 
     @property
     def ordered(self) -> bool:
@@ -49,10 +51,13 @@ class State(NamedTuple):
         In the order of ``get_weights()``.
     slots : dict of str to list of tensor (M, ...)
         The optimizer's, from `optimizers.slots`, for the trained weights.
+    watch : stopping.Watch or ()
+        Of early stopping; empty without, and during an epoch.
     """
 
     weights: list[Any]
     slots: dict[str, list[Any]]
+    watch: Any = ()
 
 
 class Inputs(NamedTuple):
@@ -100,7 +105,7 @@ def training(recipe, optimizer, static, loss, shapes, example):
     callable
         ``(count, first, every, last, state, inputs)`` to ``(state, history)``: ``count`` epochs from number ``first``
         on. Validation is due at every ``every``-th epoch and after ``last`` epochs. history[name] is (part, M), of
-        which the first ``count`` rows are filled.
+        which the first ``count`` rows are filled, or fewer where all members have stopped.
     """
     key = ("training", recipe.key, recipe.dtype, static, loss, shapes)
 
@@ -235,27 +240,35 @@ def _training_function(recipe, static, schedule, loss, s):
     def advance(count, first, every, last, state, inputs):
         if s.tiny:
             state, inputs = tiny.turned(state), inputs._replace(masks=tiny.turned(inputs.masks))
-        keep = names + [f"val_{name}" for name in names] if s.n_val else names
+        keep = losses.recorded(s.task, recipe.output_shape[0], s.n_val)
         # Rows for the longest part, so that a shorter one does not compile anew: (E, M).
         records = {name: tf.zeros([s.part, s.width], recipe.dtype) for name in keep}
 
         def body(e, state, records):
             number = first + e
             order = inputs.orders[e] if s.ordered else None  # (M, N)
-            state, row = epoch(number, state, inputs, order)  # {metric: (M,)}
+            new, row = epoch(number, state._replace(watch=()), inputs, order)  # {metric: (M,)}
             if s.n_val:
                 due = tf.logical_or((number + 1) % every == 0, number + 1 == last)
                 blank = {f"val_{name}": tf.zeros([s.width], recipe.dtype) for name in names}
-                row |= tf.cond(due, lambda: validate(state.weights, inputs), lambda: blank)
+                row |= tf.cond(due, lambda: validate(new.weights, inputs), lambda: blank)
             # Not a TensorArray: one of dynamic size is empty under XLA.
             records = {
                 name: tf.tensor_scatter_nd_update(records[name], [[e]], [row[name]])
                 for name in keep
             }
-            return e + 1, state, records
+            if s.stopping is not None:  # a member that has stopped stays as it was
+                value = row[s.stopping.monitor]
+                new = stopping.update(s.stopping, number, state, new, value, s.tiny)
+            return e + 1, new, records
+
+        def goes_on(e, state, _):
+            if s.stopping is None:
+                return e < count
+            return tf.logical_and(e < count, tf.reduce_any(stopping.running(state.watch)))
 
         loop = (tf.constant(0), state, records)
-        _, state, records = tf.while_loop(lambda e, *_: e < count, body, loop)
+        _, state, records = tf.while_loop(goes_on, body, loop)
         return tiny.turned(state, back=True) if s.tiny else state, records
 
     return advance

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ import pandas as pd
 
 from helpers._base import checks
 from helpers._tensorflow import keras
+from helpers.data import Dataset
 from helpers.engine import draws, inference
+from helpers.engine.continuation import Continuation
 from helpers.engine.recipe import recipe_of, unstack
 
 _SCHEMA = 1
+_STOPS = ("stopped_epoch", "best_epoch")
 
 
 class Runs:
@@ -26,15 +30,23 @@ class Runs:
     Attributes
     ----------
     history : dict of str to numpy.ndarray
-        (M, E) float32 by metric: "loss", "mse" or "crossentropy" and "accuracy", and the same with "val_".
+        (M, E) float32 by metric: "loss", "mse" or "crossentropy" and "accuracy", and the same with "val_". NaN in the
+        epochs after a member's early stop.
     epochs : numpy.ndarray
         (E,) the recorded epochs.
     initial_weights, weights : list of numpy.ndarray
-        (M, ...) in the order of Keras's ``get_weights()``.
+        (M, ...) in the order of Keras's ``get_weights()``: as training began, and as it left them.
     snapshots : dict of int to list of numpy.ndarray
-        By epoch, like ``weights``.
+        By epoch, like ``weights``: as training was at the end of that epoch, and from a member's early stop on as it
+        stopped, before the best weights are restored.
     diverged : numpy.ndarray
-        (M,) bool: a weight, or a loss or metric of ``history`` (validation included), was not finite at some epoch.
+        (M,) bool: a weight, or a loss or metric of ``history`` (validation included), was not finite at some epoch
+        that the member was trained in.
+    stopped_epoch : numpy.ndarray
+        (M,) int: the last epoch of the members that stopped early, counted from 1 as in ``epochs`` (one more than
+        Keras's callback has, which counts from 0); 0 for members that did not stop.
+    best_epoch : numpy.ndarray
+        (M,) int: the epoch of the best value that early stopping saw, counted from 1; 0 where it saw none.
     settings : dict
         What made the runs: members, epochs, batch_size, shuffle, optimizer, schedule, loss, seed, task, examples, ...
     vary : dict of str to numpy.ndarray
@@ -66,13 +78,27 @@ class Runs:
     """
 
     def __init__(
-        self, recipe, settings, vary, history, epochs, initial_weights, weights, snapshots, diverged
+        self,
+        recipe,
+        settings,
+        vary,
+        history,
+        epochs,
+        initial_weights,
+        weights,
+        snapshots,
+        diverged,
+        stopped_epoch,
+        best_epoch,
+        continuation=None,
     ):
         self._recipe = recipe
         self.settings, self.vary = settings, vary
         self.history, self.epochs = history, epochs
         self.initial_weights, self.weights, self.snapshots = initial_weights, weights, snapshots
         self.diverged = diverged
+        self.stopped_epoch, self.best_epoch = stopped_epoch, best_epoch
+        self._continuation: Continuation | None = continuation
 
     @property
     def members(self) -> int:
@@ -88,19 +114,25 @@ class Runs:
             f"Runs({s['members']} members of {self._recipe.size:,} parameters, {s['epochs']} epochs"
         )
         text += f", batch_size={s['batch_size']}, {s['optimizer']['name']}, seed={s['seed']}"
-        return text + (f", {int(self.diverged.sum())} diverged)" if self.diverged.any() else ")")
+        counts = {
+            "stopped early": np.count_nonzero(self.stopped_epoch),
+            "diverged": np.count_nonzero(self.diverged),
+        }
+        return text + "".join(f", {n} {what}" for what, n in counts.items() if n) + ")"
 
     def _member(self, member):
         return checks.integer("member", member, low=0, high=self.members - 1)
 
     def _at(self, epoch):
-        """Return the weights of an epoch: None or the last, 0, or a snapshot."""
+        """Return the weights of an epoch: None for the final ones, a snapshot, the last, or 0."""
         if epoch is not None:
             epoch = checks.integer("epoch", epoch, low=0)
+        if (
+            epoch in self.snapshots
+        ):  # first: where the best are restored, the final weights are other ones
+            return self.snapshots[epoch]
         if epoch is None or epoch == self.settings["epochs"]:
             return self.weights
-        if epoch in self.snapshots:
-            return self.snapshots[epoch]
         if epoch == 0:
             return self.initial_weights
         kept = sorted({0, *self.snapshots, self.settings["epochs"]})
@@ -157,18 +189,18 @@ class Runs:
         Returns
         -------
         list of list of numpy.ndarray
-            Per epoch, the index arrays into the training examples, batch by batch.
+            Per epoch until the member stopped, the index arrays into the training examples, batch by batch.
         """
         s, member = self.settings, self._member(member)
         n, size = s["examples"], min(s["batch_size"], s["examples"])
+        epochs = int(self.stopped_epoch[member]) or s["epochs"]
         cuts = list(range(size, n, size))
         if (
             s["shuffle"] is False or not cuts
         ):  # one full batch: its order means nothing and is never shuffled
-            return [np.split(np.arange(n), cuts)] * s["epochs"]
-        orders = draws.epoch_orders(
-            draws.order_generator(s["seed"], s["shuffle"], member), n, s["epochs"]
-        )
+            return [np.split(np.arange(n), cuts)] * epochs
+        generator = draws.order_generator(s["seed"], s["shuffle"], member)
+        orders = draws.epoch_orders(generator, n, epochs)
         return [np.split(order, cuts) for order in orders]
 
     def model(self, member: int, epoch: int | None = None) -> Any:
@@ -228,7 +260,8 @@ class Runs:
         Returns
         -------
         pandas.DataFrame
-            One row per member and recorded epoch: member, epoch, the varied settings, the metrics.
+            One row per member and recorded epoch that it was trained in: member, epoch, the varied settings, the
+            metrics.
         """
         recorded = len(self.epochs)
         columns = {
@@ -236,12 +269,78 @@ class Runs:
             "epoch": np.tile(self.epochs, self.members),
         }
         columns |= {key: np.repeat(values, recorded) for key, values in self.vary.items()}
-        return pd.DataFrame(columns | {key: values.ravel() for key, values in self.history.items()})
+        frame = pd.DataFrame(columns | {k: values.ravel() for k, values in self.history.items()})
+        last = np.where(self.stopped_epoch, self.stopped_epoch, self.settings["epochs"])
+        trained = columns["epoch"] <= np.repeat(last, recorded)
+        return frame if trained.all() else frame[trained].reset_index(drop=True)
+
+    def resume(
+        self,
+        epochs: int,
+        *,
+        snapshots: Iterable[int] = (),
+        dataset: Dataset | None = None,
+        progress: bool = True,
+    ) -> Runs:
+        """Train every member further, from the kept state of its optimizer; return all of it as new runs.
+
+        The result is what one call of `fit_many` for all epochs would have returned, bit for bit: weights, history,
+        snapshots and ``diverged``. These runs stay as they are.
+
+        Parameters
+        ----------
+        epochs : int
+            How many MORE epochs, whatever the number so far. Keras counts otherwise: its ``fit(epochs=b,
+            initial_epoch=a)`` stops at epoch b, after b - a more.
+        snapshots : sequence of int
+            Epochs whose weights are kept besides those so far, counted from the start of the whole training: from the
+            last epoch of these runs on.
+        dataset : Dataset, optional
+            The data that the runs were trained on. Needed for runs that were loaded from files, which hold no data.
+        progress : bool
+            Show a bar in live sessions for anything over two seconds.
+
+        Returns
+        -------
+        Runs
+            With the initial weights and the history of the whole training; can be resumed again.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Runs that were trained without ``resumable=True``, other data than they were trained on, a loss function
+            of one's own that files do not hold, or an argument that does not fit, named.
+
+        Notes
+        -----
+        It goes on from the weights of the training, whatever has been done to ``weights`` since. Batch orders and
+        noise go on where they were, and so does a learning-rate schedule: one that has ended stays at its end.
+
+        The history has the rows of one call. With ``record_every=k`` the last epoch of the first training was recorded
+        in any case; its row is left out unless it is a k-th epoch, or the last of all.
+
+        With early stopping, members that had stopped stay as they are, and the others go on waiting where they were.
+        (Another ``fit`` in Keras would forget both, and go on from restored weights.)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from helpers import Dataset, fit_many, models
+        >>> x = np.linspace(-1, 1, 6, dtype=np.float32)[:, None]
+        >>> line = Dataset(x_train=x, y_train=2 * x, task="regression", name="line")
+        >>> runs = fit_many(models.linear((1,), 1), line, members=2, epochs=3, resumable=True)
+        >>> runs.resume(2).epochs.tolist()
+        [1, 2, 3, 4, 5]
+        """
+        from helpers.engine import api  # not above: it imports this module
+
+        return api.resume(self, epochs, snapshots=snapshots, dataset=dataset, progress=progress)
 
     def save(self, folder: str | Path) -> None:
         """Write the runs to a folder: ``runs.json`` and ``arrays.npz``, no pickle.
 
-        Written aside and renamed: an interruption leaves what was there before.
+        Written aside and renamed: an interruption leaves what was there before. What `resume` needs is written too,
+        where it was kept, but no data and no loss function of one's own.
 
         Parameters
         ----------
@@ -256,13 +355,16 @@ class Runs:
                     "folder", "empty, new, or a folder of earlier runs only", str(folder)
                 )
             )
-        arrays = {"epochs": self.epochs, "diverged": self.diverged}
+        arrays = {name: getattr(self, name) for name in ("epochs", "diverged", *_STOPS)}
         arrays |= {f"history/{key}": value for key, value in self.history.items()}
         arrays |= {f"vary/{key}": value for key, value in self.vary.items()}
         stages = {"initial": self.initial_weights, "final": self.weights, **self.snapshots}
         for stage, weights in stages.items():
             arrays |= {f"weights/{stage}/{i}": w for i, w in enumerate(weights)}
         text = {"schema": _SCHEMA, "model": self._recipe.config, "settings": self.settings}
+        if self._continuation is not None:
+            text["resume"] = self._continuation.text()
+            arrays |= {f"resume/{key}": v for key, v in self._continuation.arrays().items()}
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         old = aside.with_name(aside.name + "-old")
@@ -326,6 +428,11 @@ class Runs:
             int(stage): weights
             for stage, weights in sorted(stages.items(), key=lambda item: int(item[0]))
         }
+        diverged = arrays["diverged"]
+        never = np.zeros(
+            len(diverged), np.int32
+        )  # files of earlier versions know no early stopping
+        resume = text.get("resume")
         return cls(
             recipe_of(model),
             text["settings"],
@@ -335,5 +442,7 @@ class Runs:
             initial,
             final,
             snapshots,
-            arrays["diverged"],
+            diverged,
+            *(arrays.get(name, never) for name in _STOPS),
+            None if resume is None else Continuation.read(resume, part("resume/")),
         )

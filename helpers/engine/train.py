@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from helpers._tensorflow import tf
-from helpers.engine import draws, losses, optimizers, program, resume, runtime
+from helpers.data import Dataset
+from helpers.engine import draws, losses, optimizers, program, resume, runtime, stopping
+from helpers.engine.continuation import Continuation, data_digest
 from helpers.engine.plan import Plan
 from helpers.engine.program import Inputs, State
 from helpers.engine.runs import Runs
@@ -28,40 +30,50 @@ class Trained(NamedTuple):
     ----------
     finite : numpy.ndarray (M,) bool
         Whether every training loss was, in the model's dtype.
+    stopped, best : numpy.ndarray (M,) int32
+        The epochs at which members stopped early and had their best value, from 1; 0 where there is none.
     history : dict of str to numpy.ndarray (M, E) float32
-        By metric, of every epoch; "val_" values only where an epoch is recorded.
+        By metric, of every epoch of the plan; "val_" values only where an epoch is recorded. NaN after a stop.
     weights : list of numpy.ndarray (M, ...)
-        After the last epoch.
+        After the last epoch, or of the best one where these are restored.
     snapshots : dict of int to list of numpy.ndarray (M, ...)
         By epoch, without epoch 0.
+    state : list of numpy.ndarray (M, ...)
+        The arrays of `program.State` after the last epoch; empty unless the plan is resumable.
     """
 
     finite: np.ndarray
+    stopped: np.ndarray
+    best: np.ndarray
     history: dict[str, np.ndarray]
     weights: list[np.ndarray]
     snapshots: dict[int, list[np.ndarray]]
+    state: list[np.ndarray]
 
     def flat(self) -> list[np.ndarray]:
         """Return all arrays in a fixed order."""
         kept = [w for weights in self.snapshots.values() for w in weights]
-        return [self.finite, *self.history.values(), *self.weights, *kept]
+        every = [*self.history.values(), *self.weights, *kept, *self.state]
+        return [self.finite, self.stopped, self.best, *every]
 
 
 def blank(plan: Plan, members: int) -> Trained:
     """Return arrays of the right shapes and types for so many members, their values undefined."""
-    scores = losses.metrics(plan.shapes.task, plan.recipe.output_shape[0])
-    names = ["loss", *scores]
-    if plan.shapes.n_val:
-        names += [f"val_{name}" for name in names]
+    names = losses.recorded(plan.shapes.task, plan.recipe.output_shape[0], plan.shapes.n_val)
+    length = plan.epochs - plan.first
 
     def weights() -> list[np.ndarray]:
         return [np.empty((members, *w.shape[1:]), w.dtype) for w in plan.initial]
 
+    state = tf.nest.flatten(_state(plan, slice(1))) if plan.resumable else []
     return Trained(
         np.empty(members, bool),
-        {name: np.empty((members, plan.epochs), np.float32) for name in names},
+        np.empty(members, np.int32),
+        np.empty(members, np.int32),
+        {name: np.empty((members, length), np.float32) for name in names},
         weights(),
         {epoch: weights() for epoch in plan.snapshots if epoch},
+        [np.empty((members, *s.shape[1:]), s.dtype.as_numpy_dtype) for s in state],
     )
 
 
@@ -70,9 +82,12 @@ def _filled(plan: Plan, arrays: Sequence[np.ndarray]) -> Trained:
     names, each = blank(plan, 0), iter(arrays)
     return Trained(
         next(each),
+        next(each),
+        next(each),
         {name: next(each) for name in names.history},
         [next(each) for _ in names.weights],
         {epoch: [next(each) for _ in names.weights] for epoch in names.snapshots},
+        [next(each) for _ in names.state],
     )
 
 
@@ -84,7 +99,7 @@ def chunk(
     advance: runtime.Advance = lambda amount: None,
     stop: threading.Event | None = None,
 ) -> Trained | None:
-    """Train one chunk of members from their initial weights to the last epoch; a pure function of plan and index.
+    """Train one chunk of members from where they stand to the last epoch; a pure function of plan and index.
 
     Parameters
     ----------
@@ -105,19 +120,26 @@ def chunk(
         Of the chunk's members, the same bits whichever chunks are trained elsewhere; None where ``stop`` was set.
     """
     shapes, mine = plan.shapes, runtime.chunk(index, plan.members, plan.shapes.width)
-    found = blank(plan, mine.kept)
-    found.finite.fill(True)
-    state, inputs = _start(plan, mine, shared)
+    rule, found = shapes.stopping, _begun(plan, mine)
+    state, inputs = _state(plan, mine.chosen), _inputs(plan, mine, shared)
+    _look(found, state)
     generators = _order_generators(plan, mine)
     size = (shapes.part, shapes.width, shapes.n_train) if shapes.ordered else (1,)
     orders = np.zeros(size, np.int32)  # (E, M, N)
-    every, last, done = tf.constant(plan.record_every), tf.constant(plan.epochs), 0
+    # A rule looks at every epoch, recorded or not.
+    watched = rule is not None and rule.monitor.startswith("val_")
+    every, last = tf.constant(1 if watched else plan.record_every), tf.constant(plan.epochs)
+    done = plan.first
 
     # From one snapshot to the next, in parts that are short enough for Ctrl-C.
     for target in sorted({*plan.snapshots, plan.epochs} - {0}):
         while done < target:
             if stop is not None and stop.is_set():
                 return None
+            if found.stopped.all():  # what the history holds from here on is NaN
+                advance(mine.kept * (target - done))
+                done = target
+                break
             count = min(shapes.part, target - done)
             if shapes.ordered:
                 _draw_orders(generators, orders[:count])
@@ -127,17 +149,19 @@ def chunk(
                 plan.recipe, plan.optimizer, plan.static, plan.loss, shapes, arguments
             )
             state, records = step(*arguments)  # records[name]: (part, M), of which `count` rows
-            losses_seen = records["loss"].numpy()[:count, : mine.kept]
-            found.finite[:] &= np.isfinite(losses_seen).all(axis=0)
-            with np.errstate(over="ignore"):  # double precision holds losses that float32 cannot
-                for name, values in records.items():
-                    rows = values.numpy()[:count, : mine.kept]
-                    found.history[name][:, done : done + count] = rows.T
+            _look(found, state)
+            _record(found, records, done - plan.first, np.arange(done + 1, done + count + 1))
             done += count
             advance(mine.kept * count)
         if target in found.snapshots:
             _copy(state, found.snapshots[target], mine.kept)
     _copy(state, found.weights, mine.kept)
+    if rule is not None and rule.restore_best_weights:
+        chosen = found.best > 0  # the others were never looked at
+        for store, values in zip(found.weights, state.watch.best_weights, strict=True):
+            store[chosen] = values.numpy()[: mine.kept][chosen]
+    for store, values in zip(found.state, tf.nest.flatten(state), strict=False):
+        store[...] = values.numpy()[: mine.kept]
     return found
 
 
@@ -154,32 +178,56 @@ def tensors(plan: Plan, chosen: np.ndarray | None = None) -> Tensors:
     }
 
 
-def _start(plan: Plan, mine: runtime.Chunk, shared: Tensors | None) -> tuple[State, Inputs]:
-    """Return the tensors of a chunk before its first step; the last member is repeated to the full width."""
+def _begun(plan: Plan, mine: runtime.Chunk) -> Trained:
+    """Return what is to be filled for a chunk, before its first epoch."""
+    found = blank(plan, mine.kept)
+    found.finite[:] = True if plan.earlier is None else plan.earlier.finite[mine.place]
+    found.stopped.fill(0)
+    found.best.fill(0)
+    for values in found.history.values():
+        values.fill(np.nan)
+    return found
+
+
+def _state(plan: Plan, chosen: np.ndarray | slice) -> State:
+    """Return what training changes before the first step, for the chosen members."""
+    weights = [tf.constant(w[chosen]) for w in plan.initial]
+    trained = [w for w, spec in zip(weights, plan.recipe.weights, strict=True) if spec.trainable]
+    slots = optimizers.slots(plan.static, trained)
+    state = State(weights, slots, stopping.start(plan.shapes.stopping, weights))
+    if plan.earlier is None:
+        return state
+    return tf.nest.pack_sequence_as(state, [tf.constant(s[chosen]) for s in plan.earlier.state])
+
+
+def _inputs(plan: Plan, mine: runtime.Chunk, shared: Tensors | None) -> Inputs:
+    """Return what training reads of a chunk; the last member is repeated to the full width."""
 
     def rows(values: np.ndarray) -> Any:
         return tf.constant(values[mine.chosen])  # (width, ...)
 
-    weights = [rows(w) for w in plan.initial]
-    trained = [w for w, spec in zip(weights, plan.recipe.weights, strict=True) if spec.trainable]
     data = tensors(plan, mine.chosen) if plan.shapes.stacked else shared or tensors(plan)
-    inputs = Inputs(
+    return Inputs(
         hyper=tf.nest.map_structure(rows, plan.hyper),
         data=data,
         orders=tf.constant(np.zeros(1, np.int32)),
         keys=rows(plan.keys),
         masks=[rows(plan.masks[position]) for position in plan.shapes.masked],
     )
-    return State(weights, optimizers.slots(plan.static, trained)), inputs
 
 
 def _order_generators(plan: Plan, mine: runtime.Chunk) -> list[np.random.Generator]:
-    """Return the generators of the batch orders: one for each kept member, or one for all."""
+    """Return the generators of the batch orders, one for each kept member or one for all, past the epochs done."""
     if not plan.shapes.ordered:
         return []
     place = mine.place
     members = range(1) if plan.shuffle == "shared" else range(place.start, place.stop)
-    return [draws.order_generator(plan.seed, plan.shuffle, member) for member in members]
+    generators = [draws.order_generator(plan.seed, plan.shuffle, member) for member in members]
+    for done in range(0, plan.first, plan.shapes.part):
+        for generator in generators:
+            count = min(plan.shapes.part, plan.first - done)
+            draws.epoch_orders(generator, plan.shapes.n_train, count)
+    return generators
 
 
 def _draw_orders(generators: Sequence[np.random.Generator], orders: np.ndarray) -> None:
@@ -188,6 +236,31 @@ def _draw_orders(generators: Sequence[np.random.Generator], orders: np.ndarray) 
         end = None if slot + 1 == len(generators) else slot + 1
         drawn = draws.epoch_orders(generator, orders.shape[2], len(orders))  # (E, N)
         orders[:, slot:end] = drawn[:, np.newaxis]
+
+
+def _look(found: Trained, state: State) -> None:
+    """Note which members have stopped, and when they were best."""
+    if state.watch:
+        kept = len(found.stopped)
+        found.stopped[:] = state.watch.stopped_epoch.numpy()[:kept]
+        found.best[:] = state.watch.best_epoch.numpy()[:kept]
+
+
+def _ran(stopped: np.ndarray, epochs: np.ndarray) -> np.ndarray:
+    """Return whether members (M,) that stopped at these epochs, 0 for never, were trained in others (E,): (M, E)."""
+    return (stopped == 0)[:, np.newaxis] | (epochs <= stopped[:, np.newaxis])
+
+
+def _record(found: Trained, records: Tensors, column: int, epochs: np.ndarray) -> None:
+    """Put the history of some epochs, rows of records, into columns from a given one on."""
+    ran = _ran(found.stopped, epochs)  # (M, E)
+    kept, count = ran.shape
+    losses_seen = records["loss"].numpy()[:count, :kept].T
+    found.finite[:] &= (np.isfinite(losses_seen) | ~ran).all(axis=1)
+    with np.errstate(over="ignore"):  # double precision holds losses that float32 cannot
+        for name, values in records.items():
+            rows = values.numpy()[:count, :kept].T
+            found.history[name][:, column : column + count] = np.where(ran, rows, np.nan)
 
 
 def _copy(state: State, target: Sequence[np.ndarray], kept: int) -> None:
@@ -211,7 +284,10 @@ def every_chunk(plan: Plan, bar: Any = None) -> Trained:
 
     if plan.of_keras:
         work = resume.resumable(
-            work, lambda mine: blank(plan, mine.kept).flat(), lambda: _depends(plan), plan.epochs
+            work,
+            lambda mine: blank(plan, mine.kept).flat(),
+            lambda: _depends(plan),
+            plan.epochs - plan.first,
         )
     return _filled(plan, runtime.map_chunks(work, plan.members, plan.shapes.width, bar))
 
@@ -222,14 +298,22 @@ def _depends(plan: Plan) -> dict[str, Any]:
         "model": (*plan.recipe.key, plan.recipe.dtype, plan.loss),
         "data": plan.data,
         "weights": [plan.initial, plan.masks],
+        "earlier": plan.earlier,
         "optimizer": [plan.static, plan.hyper],
         "random": [plan.seed, plan.shuffle],
         "length": [plan.members, plan.epochs, plan.batch_size, plan.record_every, plan.snapshots],
+        "kept": plan.resumable,
         "shapes": tuple(vars(plan.shapes).values()),
     }
 
 
-def collect(plan: Plan, chunks: Sequence[Trained]) -> Runs:
+def collect(
+    plan: Plan,
+    chunks: Sequence[Trained],
+    *,
+    dataset: Dataset | None = None,
+    before: Runs | None = None,
+) -> Runs:
     """Return the finished runs.
 
     Parameters
@@ -238,6 +322,10 @@ def collect(plan: Plan, chunks: Sequence[Trained]) -> Runs:
         From `plan.make`.
     chunks : sequence of Trained
         Of all members, in order: one for each chunk, or one for all from `every_chunk`.
+    dataset : Dataset, optional
+        What a resumable plan was made of; without it, `Runs.resume` asks for it.
+    before : Runs, optional
+        What was continued: its history and snapshots come first.
 
     Returns
     -------
@@ -251,31 +339,72 @@ def collect(plan: Plan, chunks: Sequence[Trained]) -> Runs:
     whole = _filled(plan, arrays)
     if len(whole.finite) != plan.members:
         raise ValueError(f"All {plan.members} members are needed. Received: {len(whole.finite)}.")
-
-    # A validation loss or metric alone may be too large for float32, or a weight after the last step.
-    finite = whole.finite.copy()
-    for values in (*whole.history.values(), *whole.weights):
-        finite &= np.isfinite(values.reshape(plan.members, -1)).all(axis=1)
-
     epochs = np.arange(1, plan.epochs + 1)
     recorded = epochs[(epochs % plan.record_every == 0) | (epochs == plan.epochs)]
-    history = {
-        name: np.ascontiguousarray(values[:, recorded - 1])
-        for name, values in whole.history.items()
-    }
-    kept = {
-        epoch: whole.snapshots[epoch] if epoch else [w.copy() for w in plan.initial]
-        for epoch in plan.snapshots
-    }
-    initial = [w.copy() for w in plan.initial]
+    history = _history(plan, whole, recorded, before)
+
+    # Of training, every epoch counts; kept apart from what is seen after it, which more epochs may replace.
+    finite = whole.finite.copy()
+    ran = _ran(whole.stopped, epochs[plan.first :])
+    for name, values in whole.history.items():
+        if not name.startswith("val_"):
+            finite &= (np.isfinite(values) | ~ran).all(axis=1)
+    # A validation loss or metric alone may be too large for float32, or a weight after the last step.
+    diverged = ~finite
+    ran = _ran(whole.stopped, recorded)
+    for values in history.values():
+        diverged |= ~(np.isfinite(values) | ~ran).all(axis=1)
+    for values in whole.weights:
+        diverged |= ~np.isfinite(values.reshape(plan.members, -1)).all(axis=1)
+
+    kept = {} if before is None else dict(before.snapshots)
+    for epoch in plan.snapshots:
+        kept[epoch] = whole.snapshots[epoch] if epoch else [w.copy() for w in plan.initial]
     return Runs(
         plan.recipe,
         copy.deepcopy(plan.settings),
         copy.deepcopy(plan.vary),
         history,
         recorded,
-        initial,
+        [w.copy() for w in plan.initial],
         whole.weights,
         kept,
-        ~finite,
+        diverged,
+        whole.stopped,
+        whole.best,
+        _continuation(plan, whole, finite, dataset) if plan.resumable else None,
+    )
+
+
+def _history(
+    plan: Plan, whole: Trained, recorded: np.ndarray, before: Runs | None
+) -> dict[str, np.ndarray]:
+    """Return the history (M, E) of the recorded epochs, those of runs before first.
+
+    The last epoch of those is recorded in any case, and is left out unless it is due in the whole training too.
+    """
+    new = recorded[recorded > plan.first] - 1 - plan.first
+    found = {name: np.ascontiguousarray(values[:, new]) for name, values in whole.history.items()}
+    if before is None:
+        return found
+    old = np.isin(before.epochs, recorded)
+    return {
+        name: np.concatenate([before.history[name][:, old], values], axis=1)
+        for name, values in found.items()
+    }
+
+
+def _continuation(
+    plan: Plan, whole: Trained, finite: np.ndarray, dataset: Dataset | None
+) -> Continuation:
+    """Return what `Runs.resume` needs besides the runs."""
+    return Continuation(
+        optimizer=plan.optimizer,
+        loss=plan.loss,
+        masks={position: mask.copy() for position, mask in plan.masks.items()},
+        rule=plan.shapes.stopping,
+        digest=data_digest(plan.data, plan.shapes.task),
+        finite=finite,
+        state=whole.state,
+        dataset=dataset,
     )

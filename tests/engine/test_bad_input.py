@@ -98,6 +98,8 @@ CASES = {
     ),
     "shuffle=1": ({"shuffle": True}, ValueError, "`shuffle`"),
     "snapshot": ({"snapshots": (3,)}, ValueError, r"`snapshots` must be an integer from 0 to 2"),
+    "resumable": ({"resumable": 1}, TypeError, "`resumable` must be True or False"),
+    "early stopping": ({"early_stopping": 5}, TypeError, "`early_stopping` must be a keras.*=5"),
     "progress": ({"progress": "yes"}, TypeError, "`progress` must be True or False"),
     "nan learning rate": (
         {"learning_rate": np.nan},

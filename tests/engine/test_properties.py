@@ -176,6 +176,7 @@ def calls(draw, case, shapes):
             for key in case.vary.split()
             if draw(st.booleans())
         },
+        "resumable": draw(st.booleans()),
         "progress": draw(st.booleans()),
     }
     if draw(st.booleans()):
@@ -227,6 +228,7 @@ def test_valid_training_ends_in_finite_numbers_or_says_which_members_diverged(na
 
 NET = models.mlp((2,), 1, (3,), l2=0.1, dropout=0.1)
 SMALL = make("regression", (2,), 6, 1, val=2)
+STOP = keras.callbacks.EarlyStopping
 SHAPES = [(2, *weight.shape) for weight in Recipe(NET).weights]
 ONES = [np.ones(shape) for shape in SHAPES]
 STEPS = [
@@ -264,6 +266,11 @@ WRONG_CALLS = {
     "snapshots": NO_NUMBER | st.sampled_from([None, 3, [-1], [3], [1, 3.0], [True]]),
     "seed": NO_SEED,
     "record_every": no_size(),
+    "early_stopping": NO_NUMBER.filter(lambda value: value is not None)
+    | st.sampled_from(
+        [STOP, [STOP()], STOP("val_accuracy"), STOP(patience=-1), STOP(baseline=NAN)]
+    ),
+    "resumable": NO_FLAG,
     "progress": NO_FLAG,
 }
 

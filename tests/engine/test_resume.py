@@ -31,7 +31,8 @@ def fit(data, **options):
 def everything(runs):
     """Return all arrays of some runs."""
     snapshots = [w for weights in runs.snapshots.values() for w in weights]
-    return [*runs.history.values(), runs.diverged, *runs.initial_weights, *runs.weights, *snapshots]
+    stops = [runs.diverged, runs.stopped_epoch, runs.best_epoch]
+    return [*runs.history.values(), *stops, *runs.initial_weights, *runs.weights, *snapshots]
 
 
 def same(one, other):
@@ -100,6 +101,10 @@ CASES = {
         "learning_rate": [0.01] * 8 + [0, 0.01],
     },
     "no epochs": {"epochs": 0, "snapshots": (0,)},
+    "some stop early, resumable": {
+        "early_stopping": keras.callbacks.EarlyStopping("loss", restore_best_weights=True),
+        "resumable": True,
+    },
 }
 
 
@@ -116,6 +121,22 @@ def test_kept_chunks_are_taken_up_bit_for_bit(line, folder, trained, monkeypatch
     ]
     monkeypatch.delenv(resume.VARIABLE)
     assert same(fit(line, **options), first)
+
+
+def test_chunks_of_runs_that_were_resumed_are_taken_up(line, folder, trained, monkeypatch):
+    first = fit(line, resumable=True)
+    whole = first.resume(3, snapshots=(5,))
+    kept = kept_files(folder)
+    assert len(kept) == 6 and same(whole, fit(line, epochs=7, snapshots=(0, 2, 5)))
+    resume._earlier.cache_clear()
+    trained.clear()
+    again = first.resume(3, snapshots=(5,))
+    assert not trained and same(again, whole) and same(again.resume(2), whole.resume(2))
+    earlier = first._continuation  # a state that differs by one bit
+    earlier.state[0].view(np.uint32).flat[0] ^= 1
+    trained.clear()
+    first.resume(3, snapshots=(5,))
+    assert sorted(trained) == [0, 1, 2]
 
 
 def test_a_model_in_double_precision_is_taken_up(folder, trained, line, float64):
@@ -307,6 +328,10 @@ def test_the_name_changes_with_all_that_matters_and_with_nothing_else(line):
         name_of(line, initial_weights=nudged),
         *(name_of(line, masks=masks) for masks in (mask, thinned)),
         *(name_of(line, **{name: 2}) for name in ("members", "epochs", "batch_size", "seed", "record_every")),
+        *(name_of(line, early_stopping=keras.callbacks.EarlyStopping(**rule)) for rule in (
+            {}, {"monitor": "loss"}, {"mode": "max"}, {"min_delta": 0.1}, {"patience": 1}, {"baseline": 0},
+            {"baseline": 1}, {"restore_best_weights": True}, {"start_from_epoch": 1})),
+        name_of(line, resumable=True),
         *(name_of(line, shuffle=shuffle) for shuffle in ("shared", False)),
         *(name_of(line, snapshots=snapshots) for snapshots in ((), (1,), (0, 2))),
         *(name_of(line, loss=loss) for loss in ("mae", "huber")),

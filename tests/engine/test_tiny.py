@@ -35,7 +35,7 @@ def test_every_slot_of_a_chunk_computes_the_same_bits(batch_size):
 
 @pytest.mark.parametrize("stacked", [False, True])
 def test_members_last_equals_members_first(stacked, float64, monkeypatch):
-    """With everything that a member has of its own: rates, penalties, masks, batches, data."""
+    """With everything that a member has of its own: rates, penalties, masks, batches, data, an end."""
     regularizer = keras.regularizers.L1L2(0.01, 0.01)
     build = lambda: keras.Sequential(  # noqa: E731
         [
@@ -52,15 +52,23 @@ def test_members_last_equals_members_first(stacked, float64, monkeypatch):
         )
     rng = np.random.default_rng(0)
     masks = [(rng.random((4, 2, 3)) < 0.7).astype(float), None, None, None]
+    stop = keras.callbacks.EarlyStopping("loss", min_delta=0.05, restore_best_weights=True)
     vary = {"l2": [0.0, 0.1, 0.2, 0.3], "learning_rate": [0.01, 0.02, 0.03, 0.04]}
     found = []
     assert tiny.suits(recipe_of(build), "mse")
     for last in (True, False):
         monkeypatch.setattr(tiny, "suits", lambda recipe, loss, last=last: last)
         runs = api.fit_many(
-            build, dataset, members=4, epochs=3, batch_size=4, masks=masks, vary=vary
+            build,
+            dataset,
+            members=4,
+            epochs=6,
+            batch_size=4,
+            masks=masks,
+            vary=vary,
+            early_stopping=stop if stacked else None,
         )
-        found.append([*runs.weights, *runs.history.values()])
+        found.append([*runs.weights, *runs.history.values(), runs.stopped_epoch])
     for ours, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
 
