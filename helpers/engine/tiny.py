@@ -6,8 +6,6 @@ last axis it is four multiplications of long rows. Axes in comments: M members, 
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
 from helpers._tensorflow import keras, tf
@@ -20,7 +18,7 @@ _ACTIVATIONS = {
 
 
 def suits(recipe, loss):
-    """Return whether this is a chain of small Dense layers to one output, with a named loss.
+    """Return whether this is a Sequential of small Dense layers to one output, with a named loss.
 
     Parameters
     ----------
@@ -32,12 +30,12 @@ def suits(recipe, loss):
     layers, kind = recipe.layers, keras.layers
     return (
         isinstance(loss, str)
+        and isinstance(recipe.template, keras.Sequential)
         and recipe.output_shape == (1,)
         and len(recipe.input_shape) == 1
         and all(type(layer) in (kind.Dense, kind.Activation) for layer in layers)
         and all(layer.activation in _ACTIVATIONS for layer in layers)
         and all(int(np.prod(weight.shape)) <= LARGEST for weight in recipe.weights)
-        and all(after.input is before.output for before, after in itertools.pairwise(layers))
     )
 
 
