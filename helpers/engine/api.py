@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from helpers._base import checks
 from helpers.data import Dataset
 from helpers.engine import inference, plan, train
-from helpers.engine.continuation import data_digest
+from helpers.engine.progress import bar
 from helpers.engine.recipe import recipe_of
-from helpers.engine.runs import Runs
+from helpers.engine.runs import Runs, collect
 
 
 def fit_many(
@@ -146,62 +140,9 @@ def fit_many(
         early_stopping=early_stopping,
         resumable=resumable,
     )
-    trained = _train(planned, progress)
-    return train.collect(planned, [trained], dataset=dataset)
-
-
-def _train(planned: plan.Plan, progress: bool) -> train.Trained:
-    """Train all members of a plan, with a bar."""
-    total = planned.members * (planned.epochs - planned.first)
-    with _bar(checks.flag("progress", progress), total, "network-epochs") as bar:
-        return train.every_chunk(planned, bar)
-
-
-def resume(
-    runs: Runs, epochs: int, *, snapshots: Iterable[int], dataset: Dataset | None, progress: bool
-) -> Runs:
-    """Train runs further: `Runs.resume`, which says what is what."""
-    kept, s = runs._continuation, runs.settings
-    if kept is None:
-        remedy = "Train them with fit_many(..., resumable=True)."
-        raise ValueError(f"These runs do not hold what `resume` needs. {remedy}")
-    if kept.loss is None:
-        text = "These runs were trained with a loss function, which their files do not hold."
-        raise ValueError(f"{text} Resume the runs that fit_many returned, before they are saved.")
-    first, dataset = s["epochs"], kept.dataset if dataset is None else dataset
-    if dataset is None:
-        expected = "the data set that the runs were trained on, which their files do not hold"
-        raise ValueError(checks.message("dataset", expected, None))
-    last = first + checks.count("epochs", epochs, low=0)
-    planned = plan.make(
-        runs._recipe,
-        dataset,
-        members=s["members"],
-        epochs=last,
-        batch_size=s["batch_size"],
-        shuffle=s["shuffle"],
-        optimizer=kept.optimizer,
-        loss=kept.loss,
-        vary=runs.vary,
-        initial_weights=runs.initial_weights,
-        masks=[kept.masks.get(i) for i in range(len(runs.weights))] if kept.masks else None,
-        seed=s["seed"],
-        record_every=s["record_every"],
-        early_stopping=kept.rule,
-        resumable=True,
-    )
-    if data_digest(planned.data, dataset.task) != kept.digest:
-        expected = "the data set that the runs were trained on"
-        text = "Its training or validation examples are other ones, or have been changed since."
-        raise ValueError(checks.message("dataset", expected, dataset, text))
-    planned = dataclasses.replace(
-        planned,
-        snapshots=plan.check_snapshots(snapshots, first, last),
-        settings={**deepcopy(s), "epochs": last},
-        earlier=plan.Earlier(first, kept.finite, kept.state),
-    )
-    trained = _train(planned, progress)
-    return train.collect(planned, [trained], dataset=dataset, before=runs)
+    with bar(progress, planned.work, "network-epochs") as moved:
+        trained = train.every_chunk(planned, moved)
+    return collect(planned, [trained], dataset=dataset)
 
 
 def predict_many(
@@ -244,30 +185,5 @@ def predict_many(
     """
     recipe = recipe_of(model)
     weights, count = inference.check_weights("weights", weights, recipe)
-    with _bar(checks.flag("progress", progress), count, "networks") as bar:
-        return inference.predict(recipe, weights, x, bar)
-
-
-def _watched():
-    """Whether somebody sees a progress bar: a terminal, or a notebook front end that could answer questions.
-
-    papermill, nbval and nbconvert run cells with ``allow_stdin`` false, front ends with true.
-    """
-    try:
-        shell = get_ipython()
-        parent = shell.kernel.get_parent("shell")
-        return bool(parent["content"]["allow_stdin"])
-    except (NameError, AttributeError, KeyError, TypeError):
-        return sys.stderr is not None and sys.stderr.isatty()
-
-
-@contextmanager
-def _bar(progress, total, unit):
-    """Give a tqdm bar that appears after two seconds and leaves no trace, or None where nobody watches."""
-    if not (progress and total and _watched()):
-        yield None
-        return
-    with tqdm(
-        total=total, unit=f" {unit}", delay=2, leave=False, unit_scale=True, dynamic_ncols=True
-    ) as bar:
-        yield bar
+    with bar(progress, count, "networks") as moved:
+        return inference.predict(recipe, weights, x, moved)

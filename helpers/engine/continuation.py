@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from helpers._base import checks
 from helpers.data import Dataset
-from helpers.engine import resume
+from helpers.engine import plan, resume
 from helpers.engine.optimizers import Optimizer
+from helpers.engine.plan import Plan
+from helpers.engine.recipe import Recipe
 from helpers.engine.stopping import Rule
 
 
@@ -47,6 +51,75 @@ class Continuation:
     finite: np.ndarray
     state: list[np.ndarray]
     dataset: Dataset | None = None
+
+    @classmethod
+    def of(
+        cls, made: Plan, finite: np.ndarray, state: list[np.ndarray], dataset: Dataset | None
+    ) -> Continuation:
+        """Return where the training of a plan stands; masks are copied, for the caller may change them."""
+        return cls(
+            optimizer=made.optimizer,
+            loss=made.loss,
+            masks={position: mask.copy() for position, mask in made.masks.items()},
+            rule=made.shapes.stopping,
+            digest=data_digest(made.data, made.shapes.task),
+            finite=finite,
+            state=state,
+            dataset=dataset,
+        )
+
+    def planned(
+        self,
+        recipe: Recipe,
+        settings: dict[str, Any],
+        vary: dict[str, np.ndarray],
+        initial_weights: list[np.ndarray],
+        dataset: Dataset | None,
+        more: int,
+    ) -> Plan:
+        """Return the plan of so many more epochs, for what else `Runs` holds.
+
+        Raises
+        ------
+        TypeError, ValueError
+            What the files of runs do not hold, other data, or a number of epochs that does not fit, named.
+        """
+        if self.loss is None:
+            text = "These runs were trained with a loss function, which their files do not hold."
+            remedy = "Resume the runs that fit_many returned, before they are saved."
+            raise ValueError(f"{text} {remedy}")
+        expected = "the data set that the runs were trained on"
+        if dataset is None:
+            remedy = "Files do not hold it."
+            raise ValueError(checks.message("dataset", expected, None, remedy))
+        first, count = settings["epochs"], range(len(recipe.weights))
+        made = plan.make(
+            recipe,
+            dataset,
+            members=settings["members"],
+            epochs=first + checks.count("epochs", more, low=0),
+            batch_size=settings["batch_size"],
+            shuffle=settings["shuffle"],
+            optimizer=self.optimizer,
+            loss=self.loss,
+            vary=vary,
+            initial_weights=initial_weights,
+            masks=[self.masks.get(i) for i in count] if self.masks else None,
+            seed=settings["seed"],
+            record_every=settings["record_every"],
+            early_stopping=self.rule,
+            resumable=True,
+        )
+        if data_digest(made.data, dataset.task) != self.digest:
+            remedy = (
+                "Its training or validation examples are other ones, or have been changed since."
+            )
+            raise ValueError(checks.message("dataset", expected, dataset, remedy))
+        return dataclasses.replace(
+            made,
+            settings={**copy.deepcopy(settings), "epochs": made.epochs},
+            earlier=plan.Earlier(first, self.finite, self.state),
+        )
 
     def text(self) -> dict[str, Any]:
         """Return what of it is JSON."""

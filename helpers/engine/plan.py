@@ -108,6 +108,11 @@ class Plan:
         return 0 if self.earlier is None else self.earlier.epochs
 
     @property
+    def work(self) -> int:
+        """How many epochs of single networks are to be trained."""
+        return self.members * (self.epochs - self.first)
+
+    @property
     def of_keras(self) -> bool:
         """Whether no code of the caller's own is trained: a loss, an activation or a schedule."""
         own_activations = len(self.recipe.key) > 2

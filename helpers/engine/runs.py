@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ import pandas as pd
 from helpers._base import checks
 from helpers._tensorflow import keras
 from helpers.data import Dataset
-from helpers.engine import draws, inference
+from helpers.engine import draws, inference, plan, stopping, train
 from helpers.engine.continuation import Continuation
+from helpers.engine.plan import Plan
+from helpers.engine.progress import bar
 from helpers.engine.recipe import recipe_of, unstack
 
 _SCHEMA = 1
@@ -332,9 +336,19 @@ class Runs:
         >>> runs.resume(2).epochs.tolist()
         [1, 2, 3, 4, 5]
         """
-        from helpers.engine import api  # not above: it imports this module
-
-        return api.resume(self, epochs, snapshots=snapshots, dataset=dataset, progress=progress)
+        if self._continuation is None:
+            remedy = "Train them with fit_many(..., resumable=True)."
+            raise ValueError(f"These runs do not hold what `resume` needs. {remedy}")
+        dataset = self._continuation.dataset if dataset is None else dataset
+        planned = self._continuation.planned(
+            self._recipe, self.settings, self.vary, self.initial_weights, dataset, epochs
+        )
+        first = self.settings["epochs"]
+        kept = plan.check_snapshots(snapshots, first, planned.epochs)
+        planned = dataclasses.replace(planned, snapshots=kept)
+        with bar(progress, planned.work, "network-epochs") as moved:
+            trained = train.every_chunk(planned, moved)
+        return collect(planned, [trained], dataset=dataset, before=self)
 
     def save(self, folder: str | Path) -> None:
         """Write the runs to a folder: ``runs.json`` and ``arrays.npz``, no pickle.
@@ -446,3 +460,92 @@ class Runs:
             *(arrays.get(name, never) for name in _STOPS),
             None if resume is None else Continuation.read(resume, part("resume/")),
         )
+
+
+def collect(
+    planned: Plan,
+    chunks: Sequence[train.Trained],
+    *,
+    dataset: Dataset | None = None,
+    before: Runs | None = None,
+) -> Runs:
+    """Return the finished runs.
+
+    Parameters
+    ----------
+    planned : Plan
+        From `plan.make`.
+    chunks : sequence of train.Trained
+        Of all members, in order: one for each chunk, or one for all from `every_chunk`.
+    dataset : Dataset, optional
+        What a resumable plan was made of; without it, `Runs.resume` asks for it.
+    before : Runs, optional
+        What was continued: its history and snapshots come first.
+
+    Returns
+    -------
+    Runs
+        With the initial weights and settings of the planned.
+    """
+    flat = [each.flat() for each in chunks]
+    arrays = [
+        parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in zip(*flat, strict=True)
+    ]
+    whole = train.filled(planned, arrays)
+    if len(whole.finite) != planned.members:
+        raise ValueError(
+            f"All {planned.members} members are needed. Received: {len(whole.finite)}."
+        )
+    epochs = np.arange(1, planned.epochs + 1)
+    recorded = epochs[(epochs % planned.record_every == 0) | (epochs == planned.epochs)]
+    history = _history(planned, whole, recorded, before)
+
+    # Of training, every epoch counts; kept apart from what is seen after it, which more epochs may replace.
+    finite = whole.finite.copy()
+    ran = stopping.ran(whole.stopped, epochs[planned.first :])
+    for name, values in whole.history.items():
+        if not name.startswith("val_"):
+            finite &= (np.isfinite(values) | ~ran).all(axis=1)
+    # A validation loss or metric alone may be too large for float32, or a weight after the last step.
+    diverged = ~finite
+    ran = stopping.ran(whole.stopped, recorded)
+    for values in history.values():
+        diverged |= ~(np.isfinite(values) | ~ran).all(axis=1)
+    for values in whole.weights:
+        diverged |= ~np.isfinite(values.reshape(planned.members, -1)).all(axis=1)
+
+    kept = {} if before is None else dict(before.snapshots)
+    for epoch in planned.snapshots:
+        kept[epoch] = whole.snapshots[epoch] if epoch else [w.copy() for w in planned.initial]
+    return Runs(
+        planned.recipe,
+        copy.deepcopy(planned.settings),
+        copy.deepcopy(planned.vary),
+        history,
+        recorded,
+        [w.copy() for w in planned.initial],
+        whole.weights,
+        kept,
+        diverged,
+        whole.stopped,
+        whole.best,
+        Continuation.of(planned, finite, whole.state, dataset) if planned.resumable else None,
+    )
+
+
+def _history(
+    planned: Plan, whole: train.Trained, recorded: np.ndarray, before: Runs | None
+) -> dict[str, np.ndarray]:
+    """Return the history (M, E) of the recorded epochs, those of runs before first.
+
+    The last epoch of those is recorded in any case, and is left out unless it is due in the whole training too.
+    """
+    new = recorded[recorded > planned.first] - 1 - planned.first
+    found = {name: np.ascontiguousarray(values[:, new]) for name, values in whole.history.items()}
+    if before is None:
+        return found
+    old = np.isin(before.epochs, recorded)
+    return {
+        name: np.concatenate([before.history[name][:, old], values], axis=1)
+        for name, values in found.items()
+    }

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from helpers._base import checks
 from helpers._tensorflow import keras, tf
 
@@ -122,6 +124,11 @@ def start(rule: Rule | None, weights: Sequence[Any]) -> Watch | tuple[()]:
 def running(watch: Watch) -> Any:
     """Return which members have not stopped, (M,) bool."""
     return tf.equal(watch.stopped_epoch, 0)
+
+
+def ran(stopped: np.ndarray, epochs: np.ndarray) -> np.ndarray:
+    """Return whether members (M,) that stopped at these epochs, 0 for never, were trained in others (E,): (M, E)."""
+    return (stopped == 0)[:, np.newaxis] | (epochs <= stopped[:, np.newaxis])
 
 
 def update(rule: Rule, number: Any, before: Any, after: Any, value: Any, last: bool = False) -> Any:

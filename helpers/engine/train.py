@@ -1,11 +1,10 @@
-"""Training as functions of a plan: `chunk` trains some members, `collect` makes one result of all.
+"""Training as functions of a plan: `chunk` trains some members; `runs.collect` makes one result of all.
 
 Axes in comments: M members of the chunk, E epochs, N examples; every array of a member has M first.
 """
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,12 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from helpers._tensorflow import tf
-from helpers.data import Dataset
 from helpers.engine import draws, losses, optimizers, program, resume, runtime, stopping
-from helpers.engine.continuation import Continuation, data_digest
 from helpers.engine.plan import Plan
 from helpers.engine.program import Inputs, State
-from helpers.engine.runs import Runs
 
 Tensors = dict[str, Any]
 
@@ -77,7 +73,7 @@ def blank(plan: Plan, members: int) -> Trained:
     )
 
 
-def _filled(plan: Plan, arrays: Sequence[np.ndarray]) -> Trained:
+def filled(plan: Plan, arrays: Sequence[np.ndarray]) -> Trained:
     """Return `Trained` of arrays in the order of `Trained.flat`."""
     names, each = blank(plan, 0), iter(arrays)
     return Trained(
@@ -246,14 +242,9 @@ def _look(found: Trained, state: State) -> None:
         found.best[:] = state.watch.best_epoch.numpy()[:kept]
 
 
-def _ran(stopped: np.ndarray, epochs: np.ndarray) -> np.ndarray:
-    """Return whether members (M,) that stopped at these epochs, 0 for never, were trained in others (E,): (M, E)."""
-    return (stopped == 0)[:, np.newaxis] | (epochs <= stopped[:, np.newaxis])
-
-
 def _record(found: Trained, records: Tensors, column: int, epochs: np.ndarray) -> None:
     """Put the history of some epochs, rows of records, into columns from a given one on."""
-    ran = _ran(found.stopped, epochs)  # (M, E)
+    ran = stopping.ran(found.stopped, epochs)  # (M, E)
     kept, count = ran.shape
     losses_seen = records["loss"].numpy()[:count, :kept].T
     found.finite[:] &= (np.isfinite(losses_seen) | ~ran).all(axis=1)
@@ -289,7 +280,7 @@ def every_chunk(plan: Plan, bar: Any = None) -> Trained:
             lambda: _depends(plan),
             plan.epochs - plan.first,
         )
-    return _filled(plan, runtime.map_chunks(work, plan.members, plan.shapes.width, bar))
+    return filled(plan, runtime.map_chunks(work, plan.members, plan.shapes.width, bar))
 
 
 def _depends(plan: Plan) -> dict[str, Any]:
@@ -305,106 +296,3 @@ def _depends(plan: Plan) -> dict[str, Any]:
         "kept": plan.resumable,
         "shapes": tuple(vars(plan.shapes).values()),
     }
-
-
-def collect(
-    plan: Plan,
-    chunks: Sequence[Trained],
-    *,
-    dataset: Dataset | None = None,
-    before: Runs | None = None,
-) -> Runs:
-    """Return the finished runs.
-
-    Parameters
-    ----------
-    plan : Plan
-        From `plan.make`.
-    chunks : sequence of Trained
-        Of all members, in order: one for each chunk, or one for all from `every_chunk`.
-    dataset : Dataset, optional
-        What a resumable plan was made of; without it, `Runs.resume` asks for it.
-    before : Runs, optional
-        What was continued: its history and snapshots come first.
-
-    Returns
-    -------
-    Runs
-        With the initial weights and settings of the plan.
-    """
-    flat = [each.flat() for each in chunks]
-    arrays = [
-        parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in zip(*flat, strict=True)
-    ]
-    whole = _filled(plan, arrays)
-    if len(whole.finite) != plan.members:
-        raise ValueError(f"All {plan.members} members are needed. Received: {len(whole.finite)}.")
-    epochs = np.arange(1, plan.epochs + 1)
-    recorded = epochs[(epochs % plan.record_every == 0) | (epochs == plan.epochs)]
-    history = _history(plan, whole, recorded, before)
-
-    # Of training, every epoch counts; kept apart from what is seen after it, which more epochs may replace.
-    finite = whole.finite.copy()
-    ran = _ran(whole.stopped, epochs[plan.first :])
-    for name, values in whole.history.items():
-        if not name.startswith("val_"):
-            finite &= (np.isfinite(values) | ~ran).all(axis=1)
-    # A validation loss or metric alone may be too large for float32, or a weight after the last step.
-    diverged = ~finite
-    ran = _ran(whole.stopped, recorded)
-    for values in history.values():
-        diverged |= ~(np.isfinite(values) | ~ran).all(axis=1)
-    for values in whole.weights:
-        diverged |= ~np.isfinite(values.reshape(plan.members, -1)).all(axis=1)
-
-    kept = {} if before is None else dict(before.snapshots)
-    for epoch in plan.snapshots:
-        kept[epoch] = whole.snapshots[epoch] if epoch else [w.copy() for w in plan.initial]
-    return Runs(
-        plan.recipe,
-        copy.deepcopy(plan.settings),
-        copy.deepcopy(plan.vary),
-        history,
-        recorded,
-        [w.copy() for w in plan.initial],
-        whole.weights,
-        kept,
-        diverged,
-        whole.stopped,
-        whole.best,
-        _continuation(plan, whole, finite, dataset) if plan.resumable else None,
-    )
-
-
-def _history(
-    plan: Plan, whole: Trained, recorded: np.ndarray, before: Runs | None
-) -> dict[str, np.ndarray]:
-    """Return the history (M, E) of the recorded epochs, those of runs before first.
-
-    The last epoch of those is recorded in any case, and is left out unless it is due in the whole training too.
-    """
-    new = recorded[recorded > plan.first] - 1 - plan.first
-    found = {name: np.ascontiguousarray(values[:, new]) for name, values in whole.history.items()}
-    if before is None:
-        return found
-    old = np.isin(before.epochs, recorded)
-    return {
-        name: np.concatenate([before.history[name][:, old], values], axis=1)
-        for name, values in found.items()
-    }
-
-
-def _continuation(
-    plan: Plan, whole: Trained, finite: np.ndarray, dataset: Dataset | None
-) -> Continuation:
-    """Return what `Runs.resume` needs besides the runs."""
-    return Continuation(
-        optimizer=plan.optimizer,
-        loss=plan.loss,
-        masks={position: mask.copy() for position, mask in plan.masks.items()},
-        rule=plan.shapes.stopping,
-        digest=data_digest(plan.data, plan.shapes.task),
-        finite=finite,
-        state=whole.state,
-        dataset=dataset,
-    )

@@ -17,7 +17,7 @@ from conftest import make
 from helpers import models
 from helpers._tensorflow import keras
 from helpers.data import Dataset
-from helpers.engine import api, compiled, inference, noise, runtime
+from helpers.engine import api, compiled, inference, noise, progress, runtime
 from helpers.engine.draws import draw
 from helpers.engine.recipe import Recipe, unstack
 
@@ -438,10 +438,10 @@ def test_predict_many_equals_keras_with_shared_and_own_inputs(narrow):
 def test_progress_shows_only_where_somebody_watches(line, capsys, monkeypatch):
     api.fit_many(small(), line, members=2, epochs=2)
     assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr(api, "_watched", lambda: True)
-    original = api.tqdm
+    monkeypatch.setattr(progress, "watched", lambda: True)
+    original = progress.tqdm
     monkeypatch.setattr(
-        api, "tqdm", lambda **options: original(**{**options, "delay": 0, "mininterval": 0})
+        progress, "tqdm", lambda **options: original(**{**options, "delay": 0, "mininterval": 0})
     )
     api.fit_many(small(), line, members=2, epochs=2)
     shown = capsys.readouterr().err

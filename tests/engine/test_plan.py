@@ -18,6 +18,7 @@ from helpers._base import memory
 from helpers._tensorflow import keras
 from helpers.engine import api, compiled, losses, plan, runs, runtime, train
 from helpers.engine.recipe import Recipe
+from helpers.engine.runs import collect
 
 ROOT = pathlib.Path(__file__).parents[2]
 SCHEDULE = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.05, 20), momentum=0.9)
@@ -42,7 +43,7 @@ def test_a_pickled_plan_trains_chunk_by_chunk_to_the_same_bits(line, monkeypatch
     copy = pickle.loads(pickle.dumps(plan.make(build, line, **options)))
     order = (2, 0, 1)  # any
     parts = dict(zip(order, (train.chunk(copy, index) for index in order), strict=True))
-    found = train.collect(copy, [parts[index] for index in range(train.chunks(copy))])
+    found = collect(copy, [parts[index] for index in range(train.chunks(copy))])
     assert found.settings == whole.settings
     for a, b in zip(found.weights, whole.weights, strict=True):
         assert np.array_equal(a, b)
@@ -57,7 +58,7 @@ def test_a_plan_is_frozen_and_needs_all_its_members(line):
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.epochs = 2
     with pytest.raises(ValueError, match="2 members"):
-        train.collect(made, [train.blank(made, 1)])
+        collect(made, [train.blank(made, 1)])
 
 
 def test_make_takes_what_fit_many_takes():
