@@ -50,6 +50,11 @@ def errors(runs, sets):
     return np.where(runs.diverged, np.float32(50), found)
 
 
+def both_errors(small, large, sets):
+    """Return the errors of runs at both rates, named as `pairs` names them."""
+    return {"error_small": errors(small, sets), "error_large": errors(large, sets)}
+
+
 def best_scores(x, turns, noise):
     """Return a score for each point of x (N, 2) whose sign is the likelier colour, (N,): nobody can do better.
 
@@ -79,13 +84,10 @@ def pairs(seed, n, *, hidden, epochs, rates, data):
         errors in this pair.
     """
     sets = [draw(seed, row, **data) for row in range(n)]
-    small, large = (
-        errors(train(seed, sets, hidden=hidden, epochs=epochs, rate=rate), sets) for rate in rates
-    )
+    runs = [train(seed, sets, hidden=hidden, epochs=epochs, rate=rate) for rate in rates]
+    found = both_errors(*runs, sets)
     best = [best_scores(one.x_test.astype(float), data["turns"], data["noise"]) for one in sets]
-    return {
-        "error_small": small,
-        "error_large": large,
+    return found | {
         "error_best": wrong(np.array(best), sets),
-        "large_wins": large < small,
+        "large_wins": found["error_large"] < found["error_small"],
     }
