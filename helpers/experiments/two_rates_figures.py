@@ -145,7 +145,8 @@ def show_counts(found: Mapping, counts: Sequence[int] = COUNTS) -> None:
         ax.plot(mean.estimate, row, "D", color="white", markeredgecolor=plots.BLACK, zorder=4)
     ax.set_yticks(range(len(counts)), [f"{n:,} pairs" for n in counts])
     ax.invert_yaxis()
-    ax.margins(x=0.08)
+    ax.use_sticky_edges = False  # room beside the bars
+    ax.margins(x=0.06)
     _difference_axis(ax)
     ax.set_title("More pairs do not scatter less, but their mean is known better", pad=22)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2)
