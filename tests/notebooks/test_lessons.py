@@ -3,6 +3,7 @@
 import nbformat
 import pytest
 
+from helpers.claims import verdict
 from tools import notebooks, prose, surroundings
 
 ROOT = surroundings.ROOT
@@ -58,6 +59,15 @@ def test_a_lesson_has_ten_questions_with_folded_answers_a_short_one_five(path):
     wanted, word = {1.0: (10, "Ten"), 0.5: (5, "Five")}[prose.share(path)]
     (quiz,) = [text for text in prose.read(path).prose if text.startswith(f"## {word} questions")]
     assert quiz.count("<details>") == quiz.count("</details>") == wanted
+
+
+def test_lesson_zero_shows_a_ruler_for_each_verdict():
+    found = prose.read(ROOT / "notebooks" / "00_why_fifty_runs.ipynb").outputs
+    cards = [output.data.get("text/html", "") for output in found if "data" in output]
+    shown = [card for card in cards if 'class="claim"' in card and "A post" in card]
+    assert len(shown) == len(verdict.WORDS)
+    for word, card in zip(verdict.WORDS, shown, strict=True):
+        assert f" {word}</b>" in card
 
 
 @each_lesson
