@@ -125,6 +125,12 @@ def reveal(question: str, answer: str) -> None:
     display(HTML(f"<details><summary><b>{html.escape(question)}</b></summary>{answer}</details>"))
 
 
+def five_rulers() -> None:
+    """Show five made-up cards, one for each verdict, in the order in which the lessons list them."""
+    for one in show.examples():
+        display(HTML(show.card(one)._repr_html_()))
+
+
 def start(name: str, profile: str = "full", seed: int = 0) -> Session:
     """Start a lesson: figure style, quiet logs, single precision.
 

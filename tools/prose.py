@@ -22,6 +22,8 @@ BUDGETS = {
     "words printed": 400,
     "kilobytes": 1200,
 }
+SHARES = {"00_why_fifty_runs": 0.5}  # of each budget, for a lesson that is shorter than the others
+PER_CELL = ("lines of a visible cell",)  # budgets that no share makes smaller
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,17 @@ class Lesson:
     def outputs(self) -> list:
         """All outputs."""
         return [o for c in self.cells if c.cell_type == "code" for o in c.outputs]
+
+
+def share(path: Path) -> float:
+    """Return which share of the budgets a lesson gets."""
+    return SHARES.get(path.stem, 1.0)
+
+
+def budgets(path: Path) -> dict[str, int]:
+    """Return what is allowed in a lesson, by the names of `counts`."""
+    part = share(path)
+    return {name: most if name in PER_CELL else int(part * most) for name, most in BUDGETS.items()}
 
 
 def folded(cell) -> bool:
@@ -91,7 +104,7 @@ def claims(lesson: Lesson) -> int:
 
 
 def counts(lesson: Lesson) -> dict[str, int]:
-    """Return what is counted against `BUDGETS`."""
+    """Return what is counted against `budgets`."""
     text = " ".join(plain(one) for one in lesson.prose)
     return {
         "cells": len(lesson.cells),
@@ -120,10 +133,10 @@ def main(names: list[str]) -> int:
     for path in notebooks.lessons(surroundings.ROOT):
         if names and not path.name.startswith(tuple(names)):
             continue
-        lesson = read(path)
+        lesson, allowed = read(path), budgets(path)
         print(path.stem)
         for name, count in counts(lesson).items():
-            print(f"    {name:24} {count:6,} of {BUDGETS[name]:,}")
+            print(f"    {name:24} {count:6,} of {allowed[name]:,}")
         for sentence in long_sentences(lesson):
             print(f"    {len(sentence.split())} words: {sentence}")
     return 0

@@ -3,6 +3,7 @@
 import nbformat
 import pytest
 
+from helpers.claims import verdict
 from tools import notebooks, prose, surroundings
 
 ROOT = surroundings.ROOT
@@ -13,8 +14,16 @@ each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.ste
 
 @each_lesson
 def test_a_lesson_keeps_to_its_budgets(path):
-    found = prose.counts(prose.read(path))
-    assert not {name: count for name, count in found.items() if count > prose.BUDGETS[name]}
+    found, allowed = prose.counts(prose.read(path)), prose.budgets(path)
+    assert not {name: count for name, count in found.items() if count > allowed[name]}
+
+
+def test_a_short_lesson_gets_its_share_of_each_budget_but_not_of_a_cell():
+    full, half = (prose.budgets(ROOT / f"{name}.ipynb") for name in ("01_any", *prose.SHARES))
+    assert full == prose.BUDGETS
+    assert {name for name in full if half[name] == full[name] / 2} == full.keys() - {
+        *prose.PER_CELL
+    }
 
 
 @each_lesson
@@ -46,9 +55,19 @@ def test_little_code_stands_before_the_first_figure(path):
 
 
 @each_lesson
-def test_a_lesson_has_ten_questions_with_folded_answers(path):
-    (quiz,) = [text for text in prose.read(path).prose if text.startswith("## Ten questions")]
-    assert quiz.count("<details>") == quiz.count("</details>") == 10
+def test_a_lesson_has_ten_questions_with_folded_answers_a_short_one_five(path):
+    wanted, word = {1.0: (10, "Ten"), 0.5: (5, "Five")}[prose.share(path)]
+    (quiz,) = [text for text in prose.read(path).prose if text.startswith(f"## {word} questions")]
+    assert quiz.count("<details>") == quiz.count("</details>") == wanted
+
+
+def test_lesson_zero_shows_a_ruler_for_each_verdict():
+    found = prose.read(ROOT / "notebooks" / "00_why_fifty_runs.ipynb").outputs
+    cards = [output.data.get("text/html", "") for output in found if "data" in output]
+    shown = [card for card in cards if 'class="claim"' in card and "A post" in card]
+    assert len(shown) == len(verdict.WORDS)
+    for word, card in zip(verdict.WORDS, shown, strict=True):
+        assert f" {word}</b>" in card
 
 
 @each_lesson
