@@ -118,8 +118,8 @@ def show_fifty(found: Mapping) -> None:
     _difference_axis(ax)
     ax.legend(loc="lower right")
     wrong = np.mean(gain <= 0)
-    says = "their mean does" if mean.low > 0 else "their mean leaves it open"
-    says = "their mean says 'small'" if mean.high < 0 else says
+    says = "the mean of all does" if mean.low > 0 else "the mean of all leaves it open"
+    says = "the mean of all says 'small'" if mean.high < 0 else says
     title = f"{wrong:.0%} of single pairs do not say 'large'; {says}".replace("%", " %")
     ax.set_title(title, pad=22)
     plots.show(
