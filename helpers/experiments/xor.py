@@ -20,7 +20,8 @@ from helpers import data, pruning
 from helpers._base import seeds
 from helpers._tensorflow import keras
 from helpers.data import Dataset
-from helpers.engine import fit_many
+from helpers.engine import draws, fit_many
+from helpers.engine.recipe import recipe_of
 
 STARTS = {  # three usual ways to draw initial weights and biases, as the lesson calls them
     "tutorial": "0.1 weights, 0.1 biases",
@@ -103,9 +104,9 @@ def train(
     )  # fmt: skip
 
 
-def begin(seed, sets, width, start="keras"):
-    """Return initial weights for each data set, (M, ...) each."""
-    return train(seed, sets, width, start=start, steps=0, rate=0.1).weights
+def begin(seed, n, width, start="keras"):
+    """Return n networks' initial weights, (n, ...) each: those that `train` with this seed would start from."""
+    return draws.draw(recipe_of(network(width, start)), n, seeds.integer(seed, "fit"))
 
 
 def before(weights, x):
@@ -206,7 +207,7 @@ def biases(seed, n, *, values, widths, where, how):
     sets = stack(seed, range(n), **where)
     found = {}
     for width in widths:
-        start = begin(seed, sets, width)
+        start = begin(seed, n, width)
         for number, value in enumerate(values):
             raised = [start[0], np.full_like(start[1], value), *start[2:]]
             runs = train(seed, sets, width, weights=raised, **how)

@@ -33,7 +33,7 @@ def _chosen(choose, one, two):
 def redrawn(seed, sets, width, start, weights):
     """Return starts without a dark blob: those of ``weights`` where they have none, else drawn again."""
     for attempt in range(REDRAWS):
-        again = xor.begin(seeds.integer(seed, "again", attempt), sets, width, start)
+        again = xor.begin(seeds.integer(seed, "again", attempt), len(weights[0]), width, start)
         weights = _chosen(xor.dark(weights, sets).any(axis=1), again, weights)
     return weights
 
@@ -74,7 +74,7 @@ def dark_starts(seed, n, *, block, start, widths, where, how):
     sets = xor.stack(seed, range(n * block), **where)
     found, plain = {}, {}
     for width in widths:
-        first = xor.begin(seed, sets, width, start)
+        first = xor.begin(seed, n * block, width, start)
         arms = {
             "plain": first,
             "redrawn": redrawn(seed, sets, width, start, first),
@@ -172,7 +172,7 @@ def transplant(seed, n, *, start, pool, where, how):
     sets = xor.stack(seed, range(n), **where)
     pairs, wins = [], []
     for number in range(pool):
-        drawn = xor.begin(seeds.integer(seed, "pair", number), sets, 4, start)
+        drawn = xor.begin(seeds.integer(seed, "pair", number), n, 4, start)
         pairs.append(_units(drawn, (0, 1)))
         alone = xor.train(seed, sets, 2, weights=pairs[-1], **how)
         wins.append(xor.converged(alone.weights, sets))

@@ -131,7 +131,7 @@ def thousand(seed, n, *, width, bias, where, how):
         they in plain Keras's own `fit`.
     """
     sets = xor.stack(seed, range(n), **where)
-    start = xor.begin(seed, sets, width)
+    start = xor.begin(seed, n, width)
     start[1] = np.full_like(start[1], bias)
     runs = xor.train(seed, sets, width, weights=start, **how)
     stays, verified = np.zeros((2, n), bool)

@@ -29,7 +29,7 @@ def patterns(seed, n, *, exact, where, how):
         ``converged_K`` (n,) bool and ``right_K`` (n,) float32 for each pattern K.
     """
     sets, low = xor.stack(seed, range(n), **where), where["low"]
-    sizes = None if exact else xor.begin(seed, sets, 2)
+    sizes = None if exact else xor.begin(seed, n, 2)
     found = {}
     for pattern in xor.PATTERNS:
         runs = xor.train(seed, sets, 2, weights=xor.started(pattern, n, sizes), **how)
@@ -58,16 +58,15 @@ def signs(seed, n, *, where, how):
             np.zeros((count, 1), np.float32)]  # fmt: skip
     one, two = (seeds.integer(seed, name) for name in ("one", "two"))
     here, there = (xor.stack(part, range(count), **where) for part in (one, two))
-    starts = [pruning.keep_signs(xor.begin(part, here, 2), sign) for part in (one, two)]
+    starts = [pruning.keep_signs(xor.begin(part, count, 2), sign) for part in (one, two)]
     arms = {"first": (0, here), "same_signs": (1, there), "same_start": (0, there)}
     found = {}
     for name, (start, sets) in arms.items():
         runs = xor.train(seed, sets, 2, weights=starts[start], **how)
         found[name] = xor.converged(runs.weights, sets).reshape(n, -1)
     share = (found["first"].mean(axis=1) + found["same_signs"].mean(axis=1)) / 2
-    unrelated = np.maximum(
-        2 * share * (1 - share), 1 / 64
-    )  # nobody or everybody converged: nothing to explain
+    # Where nobody or everybody converged there is nothing to explain; 1 / 64 stands in.
+    unrelated = np.maximum(2 * share * (1 - share), 1 / 64)
     for name in ("signs", "start"):
         differ = np.mean(found["first"] != found[f"same_{name}"], axis=1)
         found[f"explained_by_{name}"] = (1 - differ / unrelated).astype(np.float32)

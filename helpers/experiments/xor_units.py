@@ -75,7 +75,7 @@ def added_units(seed, n, *, start, added, attempts, where, how):
     )
     found = {"stuck": stuck}
     for count in added:
-        fresh = xor.begin(seeds.integer(seed, "added"), sets, 2 + count, start)
+        fresh = xor.begin(seeds.integer(seed, "added"), n, 2 + count, start)
         weights = widened(last, fresh)
         runs = xor.train(seed, sets, 2 + count, weights=weights, **how)
         found[f"escaped_{count}"] = xor.converged(runs.weights, sets)
