@@ -111,10 +111,11 @@ def show_signs(readings: Mapping[str, Mapping], signs: Mapping) -> None:
         color = "white" if table[i, j] < 0.5 else "black"
         left.text(j, i, f"{100 * table[i, j]:.0f} %", ha="center", va="center", color=color)
     said = ("converges", "converges", "stuck", "stuck")
-    left.set_xticks(range(4), [f"pattern {k}:\n{word}" for k, word in zip(xor.PATTERNS, said)])
+    left.set_xticks(range(4), [f"{k}\n{word}" for k, word in zip(xor.PATTERNS, said)], fontsize=10)
+    left.set(xlabel="pattern, and what the XOR question saw")
     left.set_yticks(range(len(table)), [READINGS[name] for name in readings])
     left.grid(visible=False)
-    left.set_title("Share that converges (below: what the thread saw)", fontsize=11)
+    left.set_title("Share that converges", fontsize=11)
     rows = ("signs", "start")
     for place, name in enumerate(rows):
         values = signs[f"explained_by_{name}"].astype(float)
@@ -124,12 +125,19 @@ def show_signs(readings: Mapping[str, Mapping], signs: Mapping) -> None:
             found.estimate, place, xerr=[[found.estimate - found.low], [found.high - found.estimate]],
             color=plots.BLACK, capsize=5,
         )  # fmt: skip
-        right.text(0.03, place, f"{100 * found.estimate:.0f} %", va="center", fontweight="bold")
+        right.text(
+            0.03,
+            place,
+            f"{100 * found.estimate:.0f} %",
+            va="center",
+            fontweight="bold",
+            color="white",
+        )
     right.set_yticks(range(2), ["the same\nsix signs", "the same\ninitial weights"])
-    right.set(xlim=(0, 1), ylim=(-0.6, 1.6), xlabel="of the outcome explained")
+    right.set(xlim=(0, 1), ylim=(1.6, -0.6), xlabel="of the outcome explained")
     right.xaxis.set_major_formatter(PercentFormatter(1))
     right.grid(visible=False, axis="y")
-    right.set_title("The start decides, its signs in part", fontsize=11)
+    right.set_title("Whether two networks end alike", fontsize=11)
     explained = [100 * np.mean(signs[f"explained_by_{name}"]) for name in rows]
     plots.show(
         figure,
@@ -144,9 +152,10 @@ def show_signs(readings: Mapping[str, Mapping], signs: Mapping) -> None:
 def show_escapes(found: Mapping[str, Mapping], added: Sequence[int] = (0, 1, 2, 6)) -> None:
     """Show which share of stuck networks escapes after so many units were added that change nothing."""
     figure, ax = plt.subplots(figsize=(8, 3.8))
-    texts = []
+    texts, sizes = [], []
     for number, (start, one) in enumerate(found.items()):
         stuck = one["stuck"]
+        sizes.append(int(stuck.sum()))
         counts = [count for count in added if f"escaped_{count}" in one]
         ends = [_interval(one[f"escaped_{count}"][stuck]) for count in counts]
         _points(ax, np.arange(len(counts)) + 0.05 * (number - 1), ends, start, xor.STARTS[start])
@@ -161,7 +170,7 @@ def show_escapes(found: Mapping[str, Mapping], added: Sequence[int] = (0, 1, 2, 
     ax.legend(loc="lower right")
     plots.show(
         figure,
-        f"{int(stuck.sum())} or so stuck networks of two units for each line, with 99 % intervals. None added: the "
+        f"{min(sizes)} to {max(sizes)} stuck networks of two units a line, with 99 % intervals. None added: the "
         "optimizer starts anew and trains as long.",
         f"Share of stuck networks that escapes. {'; '.join(texts)}.",
     )

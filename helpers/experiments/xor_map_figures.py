@@ -19,7 +19,7 @@ PLACES = GRID.reshape(-1, 2)  # where maps ask for predictions
 
 def share(values: np.ndarray) -> str:
     """Return the share of true values as a text, such as "19 %"."""
-    return f"{100 * np.mean(values):.0f} %"
+    return f"{100 * np.mean(values):.0f} %" if len(values) else "none"
 
 
 def _map(ax, scores, one=None, title=""):
@@ -53,11 +53,14 @@ def show_riddle(one: Dataset, scores: np.ndarray) -> None:
     figure, axes = plt.subplots(2, 4, figsize=(8.5, 4.8))
     for ax, each, name in zip(axes.flat, scores, "ABCDEFGH", strict=True):
         _map(ax, each, one, name)
-    figure.suptitle("Eight times the same network and points. Which have separated the four blobs?")
+    figure.suptitle(
+        "Eight times the same network and points. Which have separated the four blobs?",
+        fontsize="medium", fontweight="bold",
+    )  # fmt: skip
     plots.show(
         figure,
         "Two hidden units, 100 points. Triangles are class 1, circles class 0. Orange: the network says 1; "
-        "purple: 0; white: it cannot tell. Only the initial weights differ.",
+        "purple: 0; pale or white: it cannot tell. Only the initial weights differ.",
         "Eight maps of the plane by networks of two hidden units; some fold around two opposite blobs, the others "
         "leave at least one blob on the wrong side.",
     )
@@ -72,8 +75,8 @@ def show_mine(one: Dataset, model: Any) -> None:
     _map(ax, scores, one, f"your run: {100 * right:.0f} % of the points right")
     plots.show(
         figure,
-        "A few of your 20,000 points. Orange: the network says class 1 (triangles); purple: class 0; white: it "
-        "cannot tell.",
+        "A few of your 20,000 points. Orange: the network says class 1 (triangles); purple: class 0; pale or "
+        "white: it cannot tell.",
         f"A map of your network's predictions; it is right on {100 * right:.0f} % of the points.",
     )
 
@@ -93,6 +96,10 @@ def play_biases(found: Mapping, one: Dataset, scores: np.ndarray) -> None:
     values = found["constants"]["values"].astype(float)
     shares = {w: [np.mean(found[f"converged_{w}_{k}"]) for k in range(len(values))] for w in (2, 4)}
     dark = [np.mean(found[f"both_dark_2_{k}"]) for k in range(len(values))]
+    ends = [
+        share(found[f"both_dark_2_{k}"][~found[f"converged_2_{k}"]]) for k in (0, len(values) - 1)
+    ]
+    texts = [f"{100 * s:.0f} % at {value:g}" for s, value in zip(shares[2], values, strict=True)]
     figure = plt.figure(figsize=(8.5, 3.9))
     grid = figure.add_gridspec(2, 5)
     maps = [figure.add_subplot(grid[row, column]) for row in range(2) for column in range(3)]
@@ -112,16 +119,17 @@ def play_biases(found: Mapping, one: Dataset, scores: np.ndarray) -> None:
             values, dark, ":", color=plots.BLACK, marker="^", label="2 units end in the dark"
         )
         curve.axvline(bias, color=plots.PINK, linewidth=3, alpha=0.7)
-        curve.set(xlabel="hidden biases at the start", ylim=(0, 1), title=f"bias {bias:.2f}")
+        curve.set(xlabel="hidden biases at the start", ylim=(0, 1.38), title=f"bias {bias:.2f}")
+        curve.set_yticks(np.linspace(0, 1, 6))
         curve.yaxis.set_major_formatter(PercentFormatter(1))
-        curve.legend(loc="upper right", fontsize=8.5)
+        curve.legend(loc="upper center", fontsize=9)
 
     plots.animate(
         figure, draw, [round(float(value), 2) for value in values],
         f"Left: six networks of two units, the same kernels and points in every frame. Right: shares of "
-        f"{len(found['converged_2_0']):,} trainings. In the dark: no unit is active on one blob of each class.",
-        f"With biases of 0 {share(found['converged_2_0'])} of networks of two units converge, with 0.5 "
-        f"{share(found['converged_2_2'])}, with 1 {share(found['converged_2_4'])}, with 2 "
-        f"{share(found['converged_2_8'])}; fewer and fewer of the failures end in the dark.",
+        f"{len(found['converged_2_0']):,} trainings. In the dark: no unit is active on one blob of each class. "
+        f"There {ends[0]} of the stuck networks end at bias {values[0]:g}, {ends[1]} at {values[-1]:g}.",
+        "Of networks of two units, more converge with biases of about 1 than with 0 or 2, and fewer and fewer end in "
+        f"the dark. Shares that converge: {', '.join(texts)}.",
         milliseconds=900,
     )  # fmt: skip
