@@ -141,9 +141,8 @@ def show_signs(readings: Mapping[str, Mapping], signs: Mapping) -> None:
     explained = [100 * np.mean(signs[f"explained_by_{name}"]) for name in rows]
     plots.show(
         figure,
-        f"Left: {len(next(iter(readings.values()))['converged_1']):,} trainings a cell. Right: two networks that share "
-        f"their signs, or their initial weights, on different points; {len(signs['first'])} blocks of 64 pairs, 99 % "
-        "intervals. 0 %: they end no more alike than any two; 100 %: always alike.",
+        f"Left: {len(next(iter(readings.values()))['converged_1']):,} trainings a cell. Right: {len(signs['first'])} "
+        "blocks of 64 pairs on different points, 99 % intervals; 0 %: alike by chance, 100 %: always.",
         f"The thread's list is right in some readings only. Signs explain {explained[0]:.0f} % of the outcome, the "
         f"initial weights {explained[1]:.0f} %.",
     )
@@ -170,8 +169,7 @@ def show_escapes(found: Mapping[str, Mapping], added: Sequence[int] = (0, 1, 2, 
     ax.legend(loc="lower right")
     plots.show(
         figure,
-        f"{min(sizes)} to {max(sizes)} stuck networks of two units a line, with 99 % intervals. None added: the "
-        "optimizer starts anew and trains as long.",
+        f"{min(sizes)} to {max(sizes)} stuck networks a line, 99 % intervals. None added: a fresh optimizer, as many steps.",
         f"Share of stuck networks that escapes. {'; '.join(texts)}.",
     )
 

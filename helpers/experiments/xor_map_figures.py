@@ -59,8 +59,7 @@ def show_riddle(one: Dataset, scores: np.ndarray) -> None:
     )  # fmt: skip
     plots.show(
         figure,
-        "Two hidden units, 100 points. Triangles are class 1, circles class 0. Orange: the network says 1; "
-        "purple: 0; pale or white: it cannot tell. Only the initial weights differ.",
+        "Triangles: class 1, circles: class 0. Orange: the network says 1; purple: 0; pale: it cannot tell.",
         "Eight maps of the plane by networks of two hidden units; some fold around two opposite blobs, the others "
         "leave at least one blob on the wrong side.",
     )
@@ -75,8 +74,7 @@ def show_mine(one: Dataset, model: Any) -> None:
     _map(ax, scores, one, f"your run: {100 * right:.0f} % of the points right")
     plots.show(
         figure,
-        "A few of your 20,000 points. Orange: the network says class 1 (triangles); purple: class 0; pale or "
-        "white: it cannot tell.",
+        "Some of your points; colours as above.",
         f"A map of your network's predictions; it is right on {100 * right:.0f} % of the points.",
     )
 
@@ -126,9 +124,9 @@ def play_biases(found: Mapping, one: Dataset, scores: np.ndarray) -> None:
 
     plots.animate(
         figure, draw, [round(float(value), 2) for value in values],
-        f"Left: six networks of two units, the same kernels and points in every frame. Right: shares of "
-        f"{len(found['converged_2_0']):,} trainings. In the dark: no unit is active on one blob of each class. "
-        f"There {ends[0]} of the stuck networks end at bias {values[0]:g}, {ends[1]} at {values[-1]:g}.",
+        f"Left: six networks of two units. Right: {len(found['converged_2_0']):,} trainings. In the dark: no unit is "
+        f"active on one blob of each class; {ends[0]} of the stuck networks end there at bias {values[0]:g}, "
+        f"{ends[1]} at {values[-1]:g}.",
         "Of networks of two units, more converge with biases of about 1 than with 0 or 2, and fewer and fewer end in "
         f"the dark. Shares that converge: {', '.join(texts)}.",
         milliseconds=900,
