@@ -119,7 +119,7 @@ def play_biases(found: Mapping, one: Dataset, scores: np.ndarray) -> None:
         curve.axvline(bias, color=plots.PINK, linewidth=3, alpha=0.7)
         curve.set(xlabel="hidden biases at the start", ylim=(0, 1.38), title=f"bias {bias:.2f}")
         curve.set_yticks(np.linspace(0, 1, 6))
-        curve.yaxis.set_major_formatter(PercentFormatter(1))
+        curve.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         curve.legend(loc="upper center", fontsize=9)
 
     plots.animate(
