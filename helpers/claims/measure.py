@@ -78,6 +78,31 @@ def short(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def number(value: float | None, statistic: str = "") -> str:
+    """Return a number as its axis shows it: shares in percent, differences of shares in percentage points."""
+    if value is None or not math.isfinite(value):
+        return "–" if value is None else f"{value:g}"
+    if statistic == "proportion":
+        return f"{short(100 * value)} %"
+    return short(100 * value) if statistic == "difference of proportions" else short(value)
+
+
+def stated(region: Region, statistic: str, direction: bool = False) -> str:
+    """Return a region in words and in the units of its axis; ``direction``: it begins at no effect.
+
+    Examples
+    --------
+    >>> stated(Region(at_least=0.95), "proportion"), stated(Region(at_least=0.0), "mean", direction=True)
+    ('at least 95 %', 'above 0')
+    """
+    unit = " points" if statistic == "difference of proportions" else ""
+    low, high = number(region.at_least, statistic), number(region.at_most, statistic)
+    if region.at_least is not None and region.at_most is not None:
+        return f"{low.removesuffix(' %')} to {high}{unit}"
+    above, below = ("above", "below") if direction else ("at least", "at most")
+    return f"{above} {low}{unit}" if region.at_most is None else f"{below} {high}{unit}"
+
+
 def of(arrays: Arrays, name: str) -> np.ndarray:
     """Return one array of an experiment by name.
 
@@ -309,10 +334,11 @@ def _question(gate, usual=""):
     return gate.question or usual or QUESTIONS[gate.kind]
 
 
-def _answer(gate, passed, found, rest, usual="", needed=None):
-    text = f"{'Yes' if passed else 'No'}: {short(found.estimate)}"
+def _answer(gate, passed, found, rest, statistic, usual="", needed=None):
+    text = f"{'Yes' if passed else 'No'}: {number(found.estimate, statistic)}"
     if found.low != found.high:
-        text += f" [{short(found.low)}, {short(found.high)}]"
+        ends = [number(end, statistic) for end in (found.low, found.high)]
+        text += f" [{ends[0].removesuffix(' %')}, {ends[1].removesuffix(' %')}]"
     return GateResult(
         gate.kind,
         bool(passed),
@@ -332,7 +358,9 @@ def _named(arrays, name):
 def _manipulation(gate, arrays):
     found = interval(gate.statistic, of(arrays, gate.values), _named(arrays, gate.baseline))
     passed = all(verdict.contains(gate.region, end) for end in (found.low, found.high))
-    return _answer(gate, passed, found, f"asked for: {gate.region}")
+    return _answer(
+        gate, passed, found, f"asked for: {stated(gate.region, gate.statistic)}", gate.statistic
+    )
 
 
 def _largest_effect(gate, setting, arrays, aim):
@@ -343,15 +371,18 @@ def _largest_effect(gate, setting, arrays, aim):
     """
     values = of(arrays, gate.values)
     if not gate.baseline and setting.statistic.endswith(("difference", "of proportions")):
-        share = values.dtype == bool
-        found = interval("proportion" if share else "mean", values)
+        statistic = "proportion" if values.dtype == bool else "mean"
+        found = interval(statistic, values)
         needed = 2 * aim.distance
         passed = found.low >= needed
     else:
-        found = interval(setting.statistic, values, _named(arrays, gate.baseline))
+        statistic = setting.statistic
+        found = interval(statistic, values, _named(arrays, gate.baseline))
         needed = aim.outward(aim.nothing + 2 * aim.distance)
         passed = aim.turned(found.low, found.high)[0] >= aim.inward(needed)
-    return _answer(gate, passed, found, f"{short(needed)} was needed", needed=needed)
+    return _answer(
+        gate, passed, found, f"{number(needed, statistic)} was needed", statistic, needed=needed
+    )
 
 
 def _rival(gate, setting, arrays, own, aim):
@@ -371,8 +402,8 @@ def _rival(gate, setting, arrays, own, aim):
             below = aim.low - (own_high - own_low) / 2
     passed = high <= below or (aim.shape == "equivalence" and low >= above)
     needed = aim.outward(above if aim.shape == "equivalence" and low > aim.nothing else below)
-    text = f"the worse rival had to reach {short(needed)}"
-    return _answer(gate, passed, found, text, QUESTION_OF_RIVAL, needed)
+    text = f"the worse rival had to reach {number(needed, setting.statistic)}"
+    return _answer(gate, passed, found, text, setting.statistic, QUESTION_OF_RIVAL, needed)
 
 
 def _capped(gate, setting, arrays, own, aim):
@@ -384,8 +415,8 @@ def _capped(gate, setting, arrays, own, aim):
     half = _planned(setting, float(aim.outward(way * min(reach))), own, aim)
     passed = min(reach) - half >= way * edge
     needed = aim.outward(edge + way * half)
-    text = f"{short(needed)} was needed, the edge and half an interval"
-    return _answer(gate, passed, best, text, needed=needed)
+    text = f"{number(needed, setting.statistic)} was needed: the size stated, and room for half an interval"
+    return _answer(gate, passed, best, text, setting.statistic, needed=needed)
 
 
 def _best(gate, setting, arrays):
@@ -429,7 +460,7 @@ def _reliability(gate, setting, arrays):
     asked = max(abs(x) for x in (setting.region.at_least, setting.region.at_most) if x is not None)
     needed = asked / DISATTENUATED
     text = f"a highest possible correlation of {short(needed)} was needed"
-    return _answer(gate, found.low >= needed, found, text, needed=needed)
+    return _answer(gate, found.low >= needed, found, text, setting.statistic, needed=needed)
 
 
 def _half_correlations(halves, name):
