@@ -6,8 +6,8 @@ import re
 from collections import Counter
 
 from helpers.claims import ledger, verdict
+from helpers.claims._numbers import number, stated
 from helpers.claims.ledger import Measured, Record, SettingResult
-from helpers.claims.measure import number, stated
 
 MARK = {
     "supported": "✓",
@@ -126,9 +126,7 @@ def beside(record: Record) -> list[str]:
         found.append(ledger.note(part))
     tells_little = part.detail in ("perhaps nothing", "direction")
     if part.could_show_none is False and tells_little:
-        found.append(
-            "so few replicates could not have shown that there is no effect"
-        )
+        found.append("so few replicates could not have shown that there is no effect")
     if part.over_all and part.interval:
         over = Measured(**{**vars(part), "interval": part.over_all})
         found.append(f"over all replicates {result(over)}, n = {part.over_all.n:,}")

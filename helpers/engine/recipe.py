@@ -310,7 +310,9 @@ def _serialized(model):
                 "error", message=".*lambda.*"
             )  # Keras warns where it writes one
             config = model.to_json()
-            if type(model) is keras.Sequential:  # one by one: Keras would rebuild the graph at every layer
+            if (
+                type(model) is keras.Sequential
+            ):  # one by one: Keras would rebuild the graph at every layer
                 for layer in json.loads(config)["config"]["layers"]:
                     keras.layers.deserialize(layer)
             else:
