@@ -70,11 +70,12 @@ def early_and_late(seed, n, *, hidden, rates, examples, fresh, early, epochs):
     dict
         ``change`` and ``error`` (n, K) over the K rates of ``constants["rate"]``: the gradient's change on the training
         examples after ``early`` epochs, the error in percent of fresh examples after ``epochs``; ``change_halves,
-        error_halves`` (n, K, 2): on two halves of those examples.
+        error_halves`` (n, K, 2): on two halves of those examples; ``training`` (n, K): the training error in the end.
     """
     sets = [units.draw(seed, row, examples=examples, fresh=fresh) for row in range(n)]
     x, y = (np.stack([getattr(one, f"{axis}_test") for one in sets]) for axis in "xy")
-    found = {"change_halves": [], "error_halves": [], "change": []}
+    found = {"change_halves": [], "error_halves": [], "change": [], "training": []}
+    own_x, own_y = (np.stack([getattr(one, f"{axis}_train") for one in sets]) for axis in "xy")
     for rate in rates:
         runs = units.train(
             seed, sets, hidden=hidden, dropout=0.0, epochs=epochs, rate=rate, snapshots=(early,)
@@ -94,6 +95,7 @@ def early_and_late(seed, n, *, hidden, rates, examples, fresh, early, epochs):
         found["error_halves"].append(np.stack([units.scored(runs, *part) for part in cuts], axis=1))
         found["change_halves"].append(changes)
         found["change"].append(whole)
+        found["training"].append(units.scored(runs, own_x, own_y))
     arrays = {name: np.stack(values, axis=1).astype(np.float32) for name, values in found.items()}
     return arrays | {
         "error": arrays["error_halves"].mean(axis=2),

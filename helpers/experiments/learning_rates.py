@@ -22,10 +22,10 @@ LOOKS = 20  # moments at which a training is looked at
 TOLERATED = 1.0  # percentage points above the best rate: still a good one
 
 
-def draw(seed, row=0, *, points=100, wrong=0.1):
-    """Return data set ``row``: so many points, a share of them with the wrong colour, and 2,000 new ones without."""
+def draw(seed, row=0, *, points=100, wrong=0.1, fresh=NEW):
+    """Return data set ``row``: so many points, a share of them with the wrong colour, and new ones without."""
     generator = seeds.generator(seed, "boundary", row)
-    x = generator.uniform(-1, 1, (points + NEW, 2))
+    x = generator.uniform(-1, 1, (points + fresh, 2))
     y = (x[:, 1] > 2 * x[:, 0] ** 3 - x[:, 0]).astype(int)
     flipped = generator.permutation(points)[: round(wrong * points)]
     y[flipped] = 1 - y[flipped]
@@ -96,11 +96,11 @@ def width_of_good(errors, rates):
     return np.log10(rates[high] / rates[low])
 
 
-def too_high(seed, n, *, hidden, epochs, rates, good, points, wrong):
+def too_high(seed, n, *, hidden, epochs, rates, good, points, wrong, starts):
     """How low is the error at the best moment of a training, at each learning rate?
 
-    The first half of the new points chooses the moment, the second half judges it. Replicate: points, wrong labels and
-    initial weights.
+    The first half of the new points chooses the moment, the second half judges it. Every rate is tried from the same
+    ``starts`` initial weights, and their errors are averaged. Replicate: points, wrong labels and initial weights.
 
     Returns
     -------
@@ -109,14 +109,14 @@ def too_high(seed, n, *, hidden, epochs, rates, good, points, wrong):
         error_highest`` (n,): at the rate ``good`` and at the highest one, (wrong + 1/2) / (points + 1) so that no error
         is 0; ``decades`` (n,): how far the good rates reach (see `width_of_good`).
     """
-    sets = [draw(seed, row, points=points, wrong=wrong) for row in range(n)]
+    sets = [draw(seed, row, points=points, wrong=wrong) for row in range(n) for _ in range(starts)]
     x, y = (np.stack([getattr(one, f"{axis}_test") for one in sets]) for axis in "xy")
     found = []
     for runs in each_rate(seed, sets, hidden=hidden, epochs=epochs, rates=rates):
         both = [halves((runs.predict(x, epoch)[..., 0] > 0) != y) for epoch in looks(epochs)]
         both = np.where(runs.diverged[:, None, None], 0.5, np.stack(both, axis=1))  # it guesses
         chosen = np.stack([at_best_moment(both[..., ::-1]), at_best_moment(both)], axis=1)
-        found.append(100 * chosen)
+        found.append(100 * chosen.reshape(n, starts, 2).mean(axis=1))
     errors = np.stack(found, axis=1)  # (n, S, 2)
     judged = errors[:, :, 1]
     never_zero = (judged * NEW / 2 + 50) / (NEW / 2 + 1)

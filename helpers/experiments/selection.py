@@ -17,19 +17,19 @@ from helpers._base import seeds
 from helpers.engine import fit_many
 from helpers.experiments import keras_post, penalties, units
 
-MUCH = keras_post.NOTICEABLE  # of a regret: 5 % of the noise variance
+BAD = 1.5  # times the excess risk of the best strength: a bad choice
 NEAR = 1.05  # times the lowest loss: still in the window
 ARRIVED = 1.0  # training cross-entropy by which the pace of a training is told
 
 
-def points(seed, row, inputs):
-    """Return data set ``row``, all its 100 points to train on: the post's line, or a linear target of ``inputs``."""
+def points(seed, row, inputs, count=100):
+    """Return data set ``row``, so many of its 100 points to train on: the post's line, or a linear target."""
     one = penalties.draw(seed, row, inputs=inputs) if inputs > 1 else keras_post.draw(seed, row)
     x, y = (
         np.concatenate([getattr(one, f"{axis}_{part}") for part in ("train", "val")])
         for axis in "xy"
     )
-    return dataclasses.replace(one, x_train=x, y_train=y, x_val=None, y_val=None)
+    return dataclasses.replace(one, x_train=x[:count], y_train=y[:count], x_val=None, y_val=None)
 
 
 def folds(seed, row, one, parts):
@@ -51,7 +51,7 @@ def folds(seed, row, one, parts):
     return found
 
 
-def cross_validation(seed, n, *, inputs, strengths, hidden, epochs, rate, parts):
+def cross_validation(seed, n, *, inputs, examples, strengths, hidden, epochs, rate, parts):
     """What does it cost to choose the strength of L2 by cross-validation, or by its first part alone?
 
     Every strength is trained on all but one of the parts, part by part; the one with the lowest mean error on the parts
@@ -61,11 +61,12 @@ def cross_validation(seed, n, *, inputs, strengths, hidden, epochs, rate, parts)
     Returns
     -------
     dict
-        ``excess`` (n, S) of the S strengths of ``constants["strength"]`` on all points; ``regret_folds, regret_split,
-        regret_none`` (strength 0), ``regret_blind`` (the mean over the strengths) (n,) float32; ``much_folds,
-        much_split, much_none`` (n,) bool: a regret of 5 % of the noise variance or more.
+        ``excess`` (n, S) of the S strengths of ``constants["strength"]`` on all points; with the endings ``_folds``,
+        ``_split`` and ``_none`` (strength 0) ``excess`` and ``regret`` (n,) float32 and ``bad`` (n,) bool: at least
+        half as much again as the best strength's excess risk, ``excess_best``; ``split_loses, folds_lose`` (n,) bool:
+        the choice of the one costs 5 % of the noise variance or more, compared with that of the other.
     """
-    sets = [points(seed, row, inputs) for row in range(n)]
+    sets = [points(seed, row, inputs, examples) for row in range(n)]
     cuts = data.Dataset.stack(
         [cut for row, one in enumerate(sets) for cut in folds(seed, row, one, parts)]
     )
@@ -89,12 +90,17 @@ def cross_validation(seed, n, *, inputs, strengths, hidden, epochs, rate, parts)
         "split": left_out[:, :, 0].argmin(axis=1),
         "none": np.full(n, list(strengths).index(0)),
     }
-    regrets = {name: regret[np.arange(n), pick].astype(np.float32) for name, pick in chosen.items()}
-    found = {f"regret_{name}": values for name, values in regrets.items()}
-    found |= {f"much_{name}": values >= MUCH for name, values in regrets.items()}
+    found, rows = {}, np.arange(n)
+    for name, pick in chosen.items():
+        found[f"excess_{name}"] = excess[rows, pick].astype(np.float32)
+        found[f"regret_{name}"] = regret[rows, pick].astype(np.float32)
+        found[f"bad_{name}"] = excess[rows, pick] >= BAD * excess.min(axis=1)
+    gain = found["excess_split"] - found["excess_folds"]
     return found | {
+        "split_loses": gain >= keras_post.NOTICEABLE,
+        "folds_lose": gain <= -keras_post.NOTICEABLE,
         "excess": excess.astype(np.float32),
-        "regret_blind": regret.mean(axis=1).astype(np.float32),
+        "excess_best": excess.min(axis=1).astype(np.float32),
         "constants": {"strength": np.array(strengths, float)},
     }
 

@@ -84,7 +84,7 @@ def equal_error(seed, n, *, hidden, epochs, rate, strength):
     arms = {}
     for name, value in (("l2", strength), ("plain", 0.0)):
         runs = smoothness.train(seed, sets, hidden=hidden, epochs=epochs, rate=rate, strength=value)
-        arms[name] = runs, smoothness.trail(runs, sets, 2.0)["training"]
+        arms[name] = runs, smoothness.training_errors(runs, sets)
     goal = np.maximum(*(losses.min(axis=1) for _, losses in arms.values()))
     found = {"error": goal}
     for name, (runs, losses) in arms.items():

@@ -21,7 +21,7 @@ from helpers._base import seeds
 from helpers.engine import fit_many
 from helpers.experiments import keras_post, penalties
 
-LOOKS = 40  # moments at which a training is looked at
+LOOKS = 30  # moments at which a training is looked at
 GRID = 201  # places at which a curve is measured
 HIGH = 10.0
 MEASURES = ("variation", "bends", "excess")
@@ -82,16 +82,20 @@ def measured(curves, slope):
 
 def trail(runs, sets, slope):
     """Return training error and measures of each network at every look, (R, T) each; "training" is the error."""
-    x, y = (np.stack([getattr(one, f"{axis}_train") for one in sets]) for axis in "xy")
     grid = np.linspace(0, HIGH, GRID, dtype=np.float32)[:, None]
-    found = {name: [] for name in ("training", *MEASURES)}
+    found = {name: [] for name in MEASURES}
     for epoch in looks(runs.settings["epochs"]):
-        found["training"].append(
-            np.mean((keras_post.predictions(runs, x, epoch) - y[..., 0]) ** 2, axis=1)
-        )
         for name, values in measured(keras_post.predictions(runs, grid, epoch), slope).items():
             found[name].append(values)
-    return {name: np.stack(values, axis=1) for name, values in found.items()}
+    found = {name: np.stack(values, axis=1) for name, values in found.items()}
+    return found | {"training": training_errors(runs, sets)}
+
+
+def training_errors(runs, sets):
+    """Return the training error of each network at every look, (R, T)."""
+    x, y = (np.stack([getattr(one, f"{axis}_train") for one in sets]) for axis in "xy")
+    found = [keras_post.predictions(runs, x, at) for at in looks(runs.settings["epochs"])]
+    return np.stack([np.mean((fits - y[..., 0]) ** 2, axis=1) for fits in found], axis=1)
 
 
 def reaching(losses, goal):
@@ -121,7 +125,7 @@ def smoothest(one, goal):
     x, y = one.x_train[order, 0].astype(float), one.y_train[order, 0].astype(float)
     # The logarithm of its strength: from a curve through the points to a straight line.
     low, high = -9.0, 9.0
-    for _ in range(40):
+    for _ in range(25):
         middle = (low + high) / 2
         spline = make_smoothing_spline(x, y, lam=10**middle)
         low, high = (low, middle) if np.mean((spline(x) - y) ** 2) > goal else (middle, high)

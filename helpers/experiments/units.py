@@ -1,8 +1,8 @@
 """Dropout and the hidden units: which of them are needed, and is the network an average of its sub-networks?
 
-Two sources of data: short signals of ten classes, MNIST-1D generated anew for each replicate, and the line of the
-Keras post. Sources: the thread *Why can neural networks generalize at all?* [generalization-thread]; Srivastava et
-al., *Dropout* [srivastava2014].
+Three sources of data: points of two colours in the plane, short signals of ten classes (MNIST-1D, generated anew for
+each replicate), and the line of the Keras post. Sources: the thread *Why can neural networks generalize at all?*
+[generalization-thread]; Srivastava et al., *Dropout* [srivastava2014].
 
 A *sub-network* is what dropout leaves of a network: a random part of each hidden layer, its outputs scaled up as Keras
 scales them. *Inference mode* is how Keras predicts: every unit speaks, nothing is scaled.
@@ -16,35 +16,47 @@ from scipy.special import softmax
 from helpers import data, models
 from helpers._base import seeds
 from helpers.engine import fit_many, predict_many
-from helpers.experiments import keras_post
+from helpers.experiments import keras_post, learning_rates
 
-CLASSES, INPUTS = 10, 40
+SIZES = {"mnist1d": (40, 10), "boundary": (2, 1)}  # inputs and outputs of a task
 
 
-def draw(seed, row, *, examples, fresh):
-    """Return data set ``row``: so many training examples and fresh ones, all of its own."""
+def draw(seed, row, *, examples, fresh, task="mnist1d"):
+    """Return data set ``row`` of a task, "mnist1d" or "boundary": so many training examples and fresh ones of its own.
+
+    The points of "boundary" have a tenth of wrong labels, the fresh ones none.
+    """
+    if task == "boundary":
+        return learning_rates.draw(seed, row, points=examples, fresh=fresh)
     own = seeds.integer(seed, "signals", row)
     return data.mnist1d_fresh(n_train=examples, n_test=fresh, seed=own)
 
 
-def network(hidden, dropout=0.0):
+def network(hidden, dropout=0.0, task="mnist1d"):
     """Return a network with ReLU layers of the given widths; dropout, if any, after each of them."""
-    return models.mlp((INPUTS,), CLASSES, hidden=tuple(hidden), dropout=dropout)
+    inputs, outputs = SIZES[task]
+    return models.mlp((inputs,), outputs, hidden=tuple(hidden), dropout=dropout)
 
 
-def train(seed, sets, *, hidden, dropout, epochs, rate, **options):
+def train(seed, sets, *, hidden, dropout, epochs, rate, task="mnist1d", **options):
     """Train network i on data set i; initial weights and batches do not depend on the rate of dropout."""
     return fit_many(
-        network(hidden, dropout), data.Dataset.stack(sets), members=len(sets), epochs=epochs, batch_size=32,
+        network(hidden, dropout, task), data.Dataset.stack(sets), members=len(sets), epochs=epochs, batch_size=32,
         learning_rate=rate, record_every=options.pop("record_every", epochs), seed=seeds.integer(seed, "fit"),
         **options,
     )  # fmt: skip
 
 
+def labels_of(outputs):
+    """Return the classes that outputs (..., classes) or (..., 1) stand for."""
+    return (outputs[..., 0] > 0).astype(int) if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
+
+
 def scored(runs, x, y):
-    """Return each network's error in percent on x (R, N, 40), y (R, N); a diverged one guesses."""
-    wrong = runs.predict(x).argmax(axis=2) != y
-    return np.where(runs.diverged, 100 - 100 / CLASSES, 100 * wrong.mean(axis=1))
+    """Return each network's error in percent on x (R, N, D), y (R, N); a diverged one guesses."""
+    outputs = runs.predict(x)
+    guess = 100 - 100 / max(2, outputs.shape[-1])
+    return np.where(runs.diverged, guess, 100 * np.mean(labels_of(outputs) != y, axis=1))
 
 
 def without_units(weights, keep):
@@ -87,14 +99,31 @@ def member(runs, row):
     return [w[row] for w in runs.weights]
 
 
-def unused(runs, row, hidden, x):
-    """Return for each hidden unit whether silencing it alone changes no predicted class of x (N, 40): (H,) bool."""
-    copies = without_units(member(runs, row), one_silent(hidden))
-    labels = predict_many(network(hidden), copies, x, progress=False).argmax(axis=2)  # (1 + H, N)
+def unused(weights, hidden, x, task="mnist1d"):
+    """Return for each hidden unit whether silencing it alone changes no predicted class of x (N, D): (H,) bool."""
+    copies = without_units(weights, one_silent(hidden))
+    labels = labels_of(
+        predict_many(network(hidden, task=task), copies, x, progress=False)
+    )  # (1 + H, N)
     return (labels[1:] == labels[0]).all(axis=1)
 
 
-def units_used(seed, n, *, hidden, dropout, examples, fresh, epochs, rate):
+def idle(weights, x):
+    """Return by which share the hidden layers could be smaller if all their units did as much work: 0 to 1.
+
+    A unit's work c is the spread of its output over x (N, D) times the length of its outgoing weights. The units of a
+    layer that would do all the work, if they did equal parts of it, are (sum c)^2 / sum c^2; layers are averaged.
+    """
+    found = []
+    for layer in range(0, len(weights) - 2, 2):
+        x = np.maximum(x @ weights[layer].astype(float) + weights[layer + 1], 0)
+        work = x.std(axis=0) * np.linalg.norm(weights[layer + 2].astype(float), axis=1)
+        busy = work.sum() ** 2 / (work**2).sum() if work.any() else 0.0
+        found.append(1 - busy / len(work))
+    return float(np.mean(found))
+
+
+def units_used(seed, n, *, task, hidden, dropout, examples, fresh, epochs, rate):
     """How many hidden units can be silenced, one at a time, without changing a prediction?
 
     Epochs: of the plain network and of the one with dropout. Replicate: data set and initial weights.
@@ -103,16 +132,18 @@ def units_used(seed, n, *, hidden, dropout, examples, fresh, epochs, rate):
     -------
     dict
         With the endings ``_plain`` and ``_dropout``, (n,) float32: ``unused`` (share of the hidden units whose silence
-        changes no predicted class of the fresh examples), ``used`` (the other ones), ``training`` and ``error`` (in
-        percent, on the training and the fresh examples).
+        changes no predicted class of the fresh examples), ``used`` (the other ones), ``idle`` (see `idle`),
+        ``training`` and ``error`` (in percent, on the training and the fresh examples).
     """
-    sets = [draw(seed, row, examples=examples, fresh=fresh) for row in range(n)]
+    sets = [draw(seed, row, examples=examples, fresh=fresh, task=task) for row in range(n)]
     found = {}
     arms = zip(("plain", "dropout"), (0.0, dropout), epochs, strict=True)
     for name, part, length in arms:
-        runs = train(seed, sets, hidden=hidden, dropout=part, epochs=length, rate=rate)
-        share = np.array([unused(runs, i, hidden, one.x_test).mean() for i, one in enumerate(sets)])
+        runs = train(seed, sets, hidden=hidden, dropout=part, epochs=length, rate=rate, task=task)
+        own = [(member(runs, row), one.x_test) for row, one in enumerate(sets)]
+        share = np.array([unused(weights, hidden, x, task).mean() for weights, x in own])
         found |= {f"unused_{name}": share, f"used_{name}": 1 - share}
+        found[f"idle_{name}"] = np.array([idle(weights, x) for weights, x in own])
         for what, where in (("training", "train"), ("error", "test")):
             x, y = (np.stack([getattr(one, f"{axis}_{where}") for one in sets]) for axis in "xy")
             found[f"{what}_{name}"] = scored(runs, x, y)
@@ -208,7 +239,7 @@ def _risk_of_average(seed, row, runs, one, hidden, dropout, copies):
     fits = predict_many(
         keras_post.network(hidden),
         without_units(member(runs, row), keep),
-        one.x_test,
+        one.x_test[::5],
         progress=False,
     )
-    return np.mean((fits.mean(axis=0, dtype=float) - one.y_test) ** 2)
+    return np.mean((fits.mean(axis=0, dtype=float) - one.y_test[::5]) ** 2)

@@ -1,7 +1,5 @@
 """Silent units and sub-networks: what is multiplied, and what counts as unused."""
 
-import types
-
 import numpy as np
 
 from helpers import predict_many
@@ -37,7 +35,7 @@ def test_units_without_influence_are_unused_and_a_decisive_one_is_not():
     own[4][3] = 0  # nor the last one of the second
     own[4][0] = 100 * own[4][0]  # and the first one decides
 
-    found = units.unused(types.SimpleNamespace(weights=[w[None] for w in own]), 0, WIDTHS, x)
+    found = units.unused(own, WIDTHS, x)
     assert found[1] and found[5 + 3] and not found[5]
 
 
