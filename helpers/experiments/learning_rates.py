@@ -10,6 +10,8 @@ are wrong. Errors are in percent of new points with the right labels.
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from helpers import data, models
@@ -194,9 +196,7 @@ def too_low(seed, n, *, task, hidden, points, rates, steps, goal):
         end.
     """
     sets = [drawn(task, seed, row, points) for row in range(n)]
-    stack = data.Dataset.stack(
-        [data.Dataset(x_train=s.x_train, y_train=s.y_train, task=s.task, name=s.name) for s in sets]
-    )
+    stack = data.Dataset.stack([dataclasses.replace(s, x_test=None, y_test=None) for s in sets])
     outputs = 1 if stack.task == "binary" else int(stack.num_classes)
     model = models.mlp((stack.x_train.shape[-1],), outputs, hidden=tuple(hidden))
     arms = []
