@@ -8,7 +8,8 @@ from helpers.experiments import selection
 def test_the_folds_leave_out_every_point_once():
     one = selection.points(1000, 0, 1)
     found = selection.folds(1000, 0, one, 5)
-    assert one.n_train == 100 and [(s.n_train, s.n_val) for s in found] == [(80, 20)] * 5
+    assert one.n_train == 100
+    assert [(s.n_train, len(s.x_val)) for s in found] == [(80, 20)] * 5
     left_out = np.concatenate([s.x_val for s in found])
     assert np.array_equal(np.sort(left_out, axis=0), np.sort(one.x_train, axis=0))
 
