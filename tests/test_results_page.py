@@ -64,6 +64,8 @@ def test_every_successor_is_registered():
 def test_every_other_claim_names_the_lesson_where_it_goes(name):
     fates = {id: fate for id, _, fate in ROW.findall(SECTION)}
     for claim in OLD[name]:
+        if kind_of(fates[claim["id"]]) == "successor":
+            continue
         found = re.findall(r"lesson (\d\d_\w+)", fates[claim["id"]])
         assert len(found) == 1, claim["id"]
         assert found[0] in LESSONS[name], claim["id"]

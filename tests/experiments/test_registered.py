@@ -69,6 +69,11 @@ WIDER = {
     "ours/trained-until-it-fits": "300 sets of four seconds each are what twenty minutes allow",
     "overfitting-blog/linear-regression-is-optimal": "its network scatters most of seven, far from 0",
     "ours/stays-reasonable-when-trained-on": "planned with the scatter at epoch 5,000, five times as long",
+    "keras-post/l2-is-simpler": "pieces and units scatter much; the pilot has more of both, not fewer",
+    "generalization-thread/small-start-makes-smoother": "bends scatter much, and the pilot has four times as many",
+    "generalization-thread/l2-makes-smoother": "bends scatter much, and the pilot has half as many",
+    "generalization-thread/networks-are-as-smooth-as-possible": "bends scatter much; the pilot has twice as many",
+    "ours/what-folds-gain-is-a-tail": "planned at the edge, one half; the pilot is far from it",
 }
 
 
