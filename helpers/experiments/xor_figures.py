@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 from helpers import plots, stats
 from helpers.experiments import xor
 
+NAMES = {"tutorial": "tutorial", "pytorch": "PyTorch", "keras": "Keras"}
 LOOKS = {  # of each start: colour, line, marker
     "tutorial": (plots.BLUE, "-", "o"),
     "pytorch": (plots.ORANGE, "--", "s"),
@@ -42,7 +43,7 @@ def show_fifty(right: Mapping[str, np.ndarray]) -> None:
     ax.set_title("Networks solve three blobs or four, seldom anything in between")
     plots.show(
         figure,
-        "Each dot is a network with points and initial weights of its own.",
+        "Each dot is a network: points and initial weights of its own.",
         f"Of the networks with two units {wins[0]} get all points right and most of the others three quarters; "
         f"of those with eight {wins[1]} get all right.",
     )
@@ -58,14 +59,14 @@ def show_widths(found: Mapping[str, Mapping]) -> None:
         units = one["constants"]["widths"]
         ends = [_interval(one[f"converged_{width}"]) for width in units]
         shares[start] = {width: end[1] for width, end in zip(units.tolist(), ends, strict=True)}
-        _points(ax, np.log2(units) + 0.03 * (number - 1), ends, start, xor.STARTS[start])
+        _points(ax, np.log2(units) + 0.03 * (number - 1), ends, start, NAMES[start])
     ax.set_xticks(np.log2(units), [str(width) for width in units])
     ax.set(xlabel="hidden units", ylabel="share that converges", ylim=(-0.03, 1.03))
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.set_title("How often two units succeed depends on how initial weights are drawn")
     ax.legend(loc="lower right")
     text = "; ".join(
-        f"{xor.STARTS[start]}: " + ", ".join(f"{100 * s:.0f} % at {w}" for w, s in each.items())
+        f"{NAMES[start]}: " + ", ".join(f"{100 * s:.0f} % at {w}" for w, s in each.items())
         for start, each in shares.items()
     )
     plots.show(
@@ -110,9 +111,8 @@ def show_signs(readings: Mapping[str, Mapping], signs: Mapping) -> None:
     for i, j in np.ndindex(table.shape):
         color = "white" if table[i, j] < 0.5 else "black"
         left.text(j, i, f"{100 * table[i, j]:.0f} %", ha="center", va="center", color=color)
-    said = ("converges", "converges", "stuck", "stuck")
-    left.set_xticks(range(4), [f"{k}\n{word}" for k, word in zip(xor.PATTERNS, said)], fontsize=10)
-    left.set(xlabel="pattern, and what the XOR question saw")
+    left.set_xticks(range(4), [f"{k} {mark}" for k, mark in zip(xor.PATTERNS, "✓✓✗✗")])
+    left.set(xlabel="pattern (✓ converged, ✗ stuck in the XOR question)")
     left.set_yticks(range(len(table)), [READINGS[name] for name in readings])
     left.grid(visible=False)
     left.set_title("Share that converges", fontsize=11)
@@ -157,9 +157,9 @@ def show_escapes(found: Mapping[str, Mapping], added: Sequence[int] = (0, 1, 2, 
         sizes.append(int(stuck.sum()))
         counts = [count for count in added if f"escaped_{count}" in one]
         ends = [_interval(one[f"escaped_{count}"][stuck]) for count in counts]
-        _points(ax, np.arange(len(counts)) + 0.05 * (number - 1), ends, start, xor.STARTS[start])
+        _points(ax, np.arange(len(counts)) + 0.05 * (number - 1), ends, start, NAMES[start])
         texts.append(
-            f"{xor.STARTS[start]}: "
+            f"{NAMES[start]}: "
             + ", ".join(f"{100 * e[1]:.0f} % with {c}" for c, e in zip(counts, ends))
         )
     ax.set_xticks(range(len(counts)), [str(count) for count in counts])
@@ -170,45 +170,75 @@ def show_escapes(found: Mapping[str, Mapping], added: Sequence[int] = (0, 1, 2, 
     plots.show(
         figure,
         f"{min(sizes)} to {max(sizes)} stuck networks a line, 99 % intervals. None added: a fresh "
-        "optimizer, as many steps.",
+        "Adam, as many steps.",
         f"Share of stuck networks that escapes. {'; '.join(texts)}.",
     )
 
 
+CAUSES = {  # rows of `show_causes`: words, whether of the dark starts, array
+    "no dark starts,\n2 against 8 units": ("dark", "gone_8_redrawn"),
+    "a bias raised,\nright unit, 2 against 8": ("dark", "gone_8_shifted"),
+    "a bias raised,\nwrong unit, 2 against 8": ("dark", "gone_8_wrong"),
+    "no dark starts,\n2 against 4 units": ("dark", "gone_4_redrawn"),
+    "winning pairs as rare,\n2 against 4 units": ("pairs", "gone"),
+}
+
+
 def show_causes(dark: Mapping[str, Mapping], pairs: Mapping[str, Mapping]) -> None:
     """Show the part of the difference in failures that goes with each of two causes, for each start."""
-    rows = {
-        "no start leaves\na blob dark\n(2 against 8 units)": (dark, "gone_8_redrawn"),
-        "the wrong unit's\nbias is shifted\n(2 against 8 units)": (dark, "gone_8_wrong"),
-        "winning pairs\nequally frequent\n(2 against 4 units)": (pairs, "gone"),
-    }
-    figure, ax = plt.subplots(figsize=(8, 4.2))
+    figure, ax = plt.subplots(figsize=(8, 4.9))
     ax.axvline(0.5, color=plots.BLACK, linewidth=1.5, linestyle=":", label="half of the difference")
     ax.axvline(0, color=plots.BLACK, linewidth=1)
-    texts = []
-    for place, (name, (arms, values)) in enumerate(rows.items()):
-        for number, (start, one) in enumerate(arms.items()):
+    texts, gone = [], {}
+    for place, (name, (world, values)) in enumerate(CAUSES.items()):
+        for number, (start, one) in enumerate({"dark": dark, "pairs": pairs}[world].items()):
+            if values not in one:  # few widths in the quick profile
+                continue
             found = stats.mean_interval(one[values].astype(float))
+            gone.setdefault(values, []).append(found.estimate)
             color, _, marker = LOOKS[start]
             ax.errorbar(
-                found.estimate, place + 0.2 * (number - 1),
+                found.estimate, place + 0.22 * (number - 1),
                 xerr=[[found.estimate - found.low], [found.high - found.estimate]], color=color,
                 marker=marker, markersize=8, capsize=4, linewidth=2,
-                label=None if place else xor.STARTS[start],
+                label=None if place else NAMES[start],
             )  # fmt: skip
-            texts.append(f"{' '.join(name.split())}, {start}: {100 * found.estimate:.0f} %")
-    ax.set_yticks(range(len(rows)), list(rows))
+            texts.append(f"{' '.join(name.split())}, {NAMES[start]}: {100 * found.estimate:.0f} %")
+    ax.set_yticks(range(len(CAUSES)), list(CAUSES))
     ax.set(xlim=(-0.15, 1.05), xlabel="part of the difference in failures that goes")
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
-    most = max(float(np.mean(one["gone_8_redrawn"])) for one in dark.values())
-    least = min(float(np.mean(one["gone"])) for one in pairs.values())
-    found = "Winning pairs take more than half of the difference with them, dark starts less"
-    ax.set_title(found if most < 0.5 < least else "Which account takes the difference with it?")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=2)
+    clear = max(gone["gone_8_redrawn"] + gone["gone_4_redrawn"]) < 0.5 < min(gone["gone"])
+    title = "More than half of the difference goes with winning pairs, little with dark starts"
+    ax.set_title(title if clear else "What goes with each account?", loc="right", fontsize=11.5)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.13), ncols=4)
+    counts = len(dark["keras"]["fail_2_plain"]), len(pairs["keras"]["fail_2"])
     plots.show(
         figure,
-        "Means of blocks of 100 and 200 trainings, with 99 % intervals.",
+        f"Means of {counts[0]} blocks of 100, for pairs {counts[1]} of 200; 99 % intervals.",
         f"Part of the difference that goes. {'; '.join(texts)}.",
+    )
+
+
+def explain_causes(dark: Mapping[str, Mapping], pairs: Mapping[str, Mapping]) -> str:
+    """Return the numbers behind `show_causes` as HTML: dark starts, shifts, and the weighing for Keras's start."""
+    gloomy = ", ".join(f"{NAMES[s]} {100 * one['dark_2'].mean():.0f} %" for s, one in dark.items())
+    right, wrong = (
+        " and ".join(f"{100 * dark[start][f'gone_8_{arm}'].mean():.0f} %" for start in ("pytorch", "keras"))
+        for arm in ("shifted", "wrong")
+    )  # fmt: skip
+    none, stuck, others, rare, four = (
+        100 * float(np.mean(pairs["keras"][name]))
+        for name in ("no_winner", "fail_none", "fail_some", "fail_2", "fail_4")
+    )  # two units are one pair: where they fail, no pair wins
+    equal = (rare * stuck + (100 - rare) * others) / 100
+    return (
+        f"<p>Two units start with a dark blob in: {gloomy}. With PyTorch's and Keras's start a raised bias takes "
+        f"{right} of the difference with it on the right unit, {wrong} on the wrong one.</p>"
+        f"<p>The weighing, for Keras's start: {none:.0f} % of the starts with four units have no winner, and of these "
+        f"{stuck:.0f} % get stuck; of the others {others:.0f} %. With two units {rare:.0f} % have none. Were winners "
+        f"as rare with four, {rare / 100:.2f} · {stuck:.0f} + {1 - rare / 100:.2f} · {others:.0f} = {equal:.0f} % "
+        f"would get stuck, not {four:.0f} %. The difference of {rare - four:.0f} percentage points shrinks to "
+        f"{rare - equal:.0f}.</p>"
     )

@@ -59,7 +59,8 @@ def show_riddle(one: Dataset, scores: np.ndarray) -> None:
     )  # fmt: skip
     plots.show(
         figure,
-        "Triangles: class 1, circles: class 0. Orange: the network says 1; purple: 0; pale: it cannot tell.",
+        "Triangles: class 1, circles: class 0. Orange: the network says 1; purple: 0. Paler: less sure. Black line: "
+        "where the answer changes.",
         "Eight maps of the plane by networks of two hidden units; some fold around two opposite blobs, the others "
         "leave at least one blob on the wrong side.",
     )
@@ -117,13 +118,15 @@ def play_biases(found: Mapping, one: Dataset, scores: np.ndarray) -> None:
             values, dark, ":", color=plots.BLACK, marker="^", label="2 units end in the dark"
         )
         curve.axvline(bias, color=plots.PINK, linewidth=3, alpha=0.7)
-        curve.set(xlabel="hidden biases at the start", ylim=(0, 1.38), title=f"bias {bias:.2f}")
+        curve.set(
+            xlabel="hidden biases at the start", ylabel="share of trainings", ylim=(0, 1.38), title=f"bias {bias:.2f}",
+        )  # fmt: skip
         curve.set_yticks(np.linspace(0, 1, 6))
         curve.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         curve.legend(loc="upper center", fontsize=9)
 
     plots.animate(
-        figure, draw, [round(float(value), 2) for value in values],
+        figure, draw, [round(float(value), 2) for value in (*values, values[0])],  # the last stays in view
         f"Left: six networks of two units. Right: {len(found['converged_2_0']):,} trainings. In the dark: no unit is "
         f"active on one blob of each class; {ends[0]} of the stuck networks end there at bias {values[0]:g}, "
         f"{ends[1]} at {values[-1]:g}.",
