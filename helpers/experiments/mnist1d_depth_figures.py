@@ -1,0 +1,142 @@
+"""The pictures of lesson 03's second half; each takes arrays and shows one figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from helpers import plots, stats
+
+LOOKS = {  # colour, line, marker, words
+    "plain": (plots.GREEN, "-.", "^", "plain"),
+    "he": (plots.YELLOW, "--", "s", "plain, He start"),
+    "normalized": (plots.BLUE, "-", "o", "batch normalization"),
+    "shifted": (plots.PINK, ":", "D", "batch normalization, drift put back"),
+}
+
+
+def show_rates(found: Mapping[str, Mapping]) -> None:
+    """Show in how many epochs each arm reaches the training loss, against the learning rate; a panel a network."""
+    figure, axes = plt.subplots(1, len(found), figsize=(9, 4.3))
+    factors = {}
+    for ax, (name, arrays) in zip(np.atleast_1d(axes), found.items(), strict=True):
+        rates, longest = arrays["constants"]["rates"], 0.0
+        for arm in ("plain", "he", "normalized"):
+            color, line, marker, words = LOOKS[arm]
+            took = arrays[f"sweep_{arm}"].astype(float)
+            longest = took.max()
+            # a rate at which some networks never arrive has no mean: the median of all, open where most do not
+            middle = np.median(took, axis=0)
+            low, high = np.quantile(took, [0.05, 0.95], axis=0)
+            ax.fill_between(rates, low, high, color=color, alpha=0.15, linewidth=0)
+            ax.plot(rates, middle, color=color, linestyle=line, marker=marker, label=words)
+        ax.axhline(longest, color=plots.BLACK, linestyle=":", linewidth=1.5)
+        best = {
+            arm: np.log(arrays[f"epochs_{arm}"].astype(float)).mean()
+            for arm in LOOKS
+            if arm != "shifted"
+        }
+        factors[name] = {arm: np.exp(best["plain"] - best[arm]) for arm in ("normalized", "he")}
+        ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="epochs")
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.set_yticks([1, 2, 5, 10, 20, 50], [1, 2, 5, 10, 20, 50])
+        ax.minorticks_off()
+        ax.set_ylim(max(0.8, 0.7 * min(arrays[f"sweep_{a}"].min() for a in best)), 1.3 * longest)
+        ax.set_title(name)
+    handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    target = next(iter(found.values()))["constants"]["target"][0]
+    n = len(next(iter(found.values()))["epochs_plain"])
+    told = "; ".join(
+        f"{name}: batch normalization {f['normalized']:.1f}, He {f['he']:.1f}"
+        for name, f in factors.items()
+    )
+    plots.show(
+        figure,
+        f"Epochs to a training loss of {target:g}, lower is faster; dotted: all epochs, not reached. Medians, shaded "
+        f"nine of ten networks, n = {n}. How many times as fast as plain, each at its own best rate: {told}.",
+        f"Curves of epochs against learning rate. How many times as fast as plain: {told}. With batch normalization "
+        "the curve reaches further to high rates.",
+    )
+
+
+def show_errors(found: Mapping) -> None:
+    """Show the errors of the three arms on new signals, a dot a network."""
+    arms = ("plain", "he", "normalized")
+    rng = np.random.default_rng(0)  # of where the dots are drawn only
+    figure, ax = plt.subplots(figsize=(8, 3.4))
+    means = []
+    for row, arm in enumerate(arms):
+        color, _, marker, _ = LOOKS[arm]
+        values = found[f"error_{arm}"].astype(float)
+        ax.plot(
+            values,
+            row + rng.uniform(-0.25, 0.25, len(values)),
+            marker,
+            color=color,
+            alpha=0.35,
+            markersize=4,
+        )
+        one = stats.mean_interval(values)
+        means.append(one.estimate)
+        ax.errorbar(
+            one.estimate,
+            row,
+            xerr=[[one.estimate - one.low], [one.high - one.estimate]],
+            color=plots.BLACK,
+            marker="D",
+            markersize=8,
+            markerfacecolor="white",
+            capsize=5,
+            linewidth=2,
+        )
+    ax.set_yticks(
+        range(3), [f"{LOOKS[arm][3]}: {mean:.1f} %" for arm, mean in zip(arms, means, strict=True)]
+    )
+    ax.set(xlabel="errors on new signals, in %")
+    ax.invert_yaxis()
+    ax.grid(visible=False, axis="y")
+    gap = means[0] - means[2]
+    ax.set_title(
+        f"With batch normalization the convolutional network makes {gap:.1f} points fewer errors"
+    )
+    plots.show(
+        figure,
+        f"{len(found['error_plain'])} data sets, each dot a network; diamonds: means with 99 % intervals.",
+        f"Errors on new signals: plain {means[0]:.1f} %, He start {means[1]:.1f} %, batch normalization "
+        f"{means[2]:.1f} %.",
+    )
+
+
+def show_why(drift: Mapping, gradient: Mapping) -> None:
+    """Show the training losses with drift put back in, the drift itself, and the change of the gradient."""
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9, 4.4))
+    for arm in ("plain", "he", "normalized", "shifted"):
+        color, line, _, words = LOOKS[arm]
+        losses, drifts = (drift[f"{name}_{arm}"].astype(float) for name in ("losses", "drifts"))
+        epochs = np.arange(1, losses.shape[1] + 1)
+        left.plot(epochs, losses.mean(axis=0), line, color=color, linewidth=2.2, label=words)
+        middle.plot(epochs[1:], drifts.mean(axis=0), line, color=color, linewidth=2.2)
+    left.set(xlabel="epoch", ylabel="training loss", title="progress")
+    middle.set(xlabel="epoch", ylabel="drift since the last epoch", title="drift", yscale="log")
+    shares = 100 * gradient["constants"]["shares"]
+    for arm in ("plain", "he", "normalized"):
+        color, line, marker, _ = LOOKS[arm]
+        change = np.exp(np.log(gradient[f"changes_{arm}"].astype(float)).mean(axis=0))
+        right.plot(shares, change, line, color=color, marker=marker, linewidth=2.2)
+    right.set(xscale="log", yscale="log", xlabel="step, % of the weights", title="gradient")
+    right.set_ylabel("change of the gradient")
+    for ax, ticks in ((middle, (0.03, 0.1, 0.3, 1)), (right, (0.1, 0.2, 0.5, 1, 2, 5))):
+        ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.minorticks_off()
+    right.set_xticks(shares, [f"{share:g}" for share in shares])
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    plots.show(
+        figure,
+        f"Eight layers. Left and middle: {len(drift['losses_plain'])} data sets, each kind at its own best rate. Right: "
+        f"{len(gradient['change_plain'])} data sets, at equal training loss; 1 is a change as long as the gradient.",
+        "With drift put back in, the inputs of layers move more than in the plain network, yet the training loss falls "
+        "faster at first. The gradient changes least along a step with batch normalization.",
+    )
