@@ -27,6 +27,13 @@ PIECES = 6  # arrays of a normalized layer: kernel, bias, gamma, beta, moving me
 MEMORY = 100  # steps that averages of momentum 0.99 remember
 SETTLED = 1000  # steps after which nothing is left of what they knew before
 SHOWN = 50  # of the curves that are kept for pictures, and of the places where they are kept
+AS_IN_THE_POST = {
+    "batch": 32,
+    "momentum": MOMENTUM,
+    "hold": False,
+    "standard": False,
+    "decay": False,
+}
 SHIFT, SCALE = 5.0, 2.9  # mean and standard deviation of the post's inputs
 
 
@@ -183,8 +190,8 @@ def one_thing(seed, n, *, hidden, rate, epochs, arms):
     """Which one change takes the harm away?
 
     ``arms``: for each, what differs from the post: ``batch``, ``epochs``, ``momentum``, ``hold`` (first kernel fixed),
-    ``optimizer`` ("sgd" with its ``rate``) or ``standard`` (inputs standardized). Each arm is compared with a network
-    without batch normalization that is trained alike. Replicate: noise, split and initial weights, with all arms.
+    ``standard`` (inputs standardized) or ``decay`` (the rate falls to zero along a cosine). Each arm is compared with a
+    network without batch normalization that is trained alike. Replicate: noise, split and initial weights, with all arms.
 
     Returns
     -------
@@ -195,34 +202,23 @@ def one_thing(seed, n, *, hidden, rate, epochs, arms):
     """
     sets, found = [keras_post.draw(seed, row) for row in range(n)], {}
     for name, arm in arms.items():
-        options = {"epochs": epochs, "rate": rate, "batch": 32} | arm
-        found |= {
-            f"{part}_{name}": values for part, values in _arm(seed, sets, hidden, **options).items()
-        }
+        options = {"epochs": epochs, "rate": rate} | AS_IN_THE_POST | arm
+        parts = _arm(seed, sets, hidden, **options)
+        found |= {f"{part}_{name}": values for part, values in parts.items()}
     return _single(found)
 
 
-def _arm(
-    seed,
-    sets,
-    hidden,
-    *,
-    epochs,
-    rate,
-    batch,
-    momentum=MOMENTUM,
-    hold=False,
-    optimizer="adam",
-    standard=False,
-):
+def _arm(seed, sets, hidden, *, epochs, rate, batch, momentum, hold, standard, decay):
     """Return harm with moving averages, with settled ones and with recomputed statistics, and how far means moved."""
     sets = [standardized(one) for one in sets] if standard else sets
     steps = -(-sets[0].n_train // batch)
-    before = epochs - max(1, MEMORY // steps)
+    before = max(1, epochs - MEMORY // steps)
     plain = lambda: network(hidden, normalized=False, hold=hold)  # noqa: E731
     net = lambda: network(hidden, normalized=True, momentum=momentum, hold=hold)  # noqa: E731
-    options = {"epochs": epochs, "rate": rate, "batch": batch, "optimizer": optimizer}
-    options |= {"record_every": epochs}
+    options = {"epochs": epochs, "rate": rate, "batch": batch, "record_every": epochs}
+    if decay:
+        falls = keras.optimizers.schedules.CosineDecay(rate, epochs * steps)
+        options |= {"rate": None, "optimizer": keras.optimizers.Adam(falls)}
     base = errors(plain, train(seed, sets, plain, **options).weights, sets)[1]
     runs = train(seed, sets, net, snapshots=(before,), **options)
     more = -(-SETTLED // steps)
@@ -305,7 +301,7 @@ def speed(seed, n, *, hidden, epochs, rates, best, target):
     -------
     dict
         ``epochs_ARM`` (n,) at the arm's best rate, ``reached_ARM`` (n,) bool, ``sweep_ARM`` (n, K) epochs at each of
-        ``constants["rates"]``; arms ``plain``, ``normalized`` (with batch normalization) and ``he`` (no batch
+        ``constants["rates"]``, ``first_ARM`` (n,) at the first of them, ``least`` (1 epoch); arms ``plain``, ``normalized`` (with batch normalization) and ``he`` (no batch
         normalization, He initialisation).
     """
     sets = [keras_post.draw(seed, row) for row in range(n)]
@@ -315,6 +311,7 @@ def speed(seed, n, *, hidden, epochs, rates, best, target):
         net = lambda options=options: network(hidden, **options)  # noqa: E731
         runs = train(seed, repeated, net, epochs=epochs, rate=np.tile(rates, n))
         found |= of_sweep(arm, runs.history["loss"], target, rates, best[arm])
+    found["least"] = np.ones(n, np.float32)
     return found | {"constants": {"rates": np.array(rates, np.float32)}}
 
 
@@ -345,7 +342,8 @@ def dimensions(seed, n, *, hidden, epochs, rate, inputs, signal):
     dict
         ``risk_plain, risk_moving, risk_recomputed`` (n, D): error on new points, noise included, for each of
         ``constants["inputs"]``; the same (n,) with the ending ``_most`` at the largest; ``slope_moving,
-        slope_recomputed`` (n,): of log2(risk over the plain network's) per doubling of the inputs.
+        slope_recomputed`` (n,): of log2(risk over the plain network's) per doubling of the inputs; ``noise`` (n,): the
+        lowest possible risk.
     """
     risks = {"plain": [], "moving": [], "recomputed": []}
     for dimension in inputs:
@@ -366,6 +364,7 @@ def dimensions(seed, n, *, hidden, epochs, rate, inputs, signal):
     for kind in ("moving", "recomputed"):
         logs = np.log2(risks[kind] / risks["plain"])
         found[f"slope_{kind}"] = logs @ doublings / (doublings @ doublings)
+    found["noise"] = np.full(n, keras_post.VARIANCE)
     return _single(found) | {"constants": {"inputs": np.array(inputs, np.int32)}}
 
 
@@ -392,4 +391,5 @@ def of_sweep(arm, losses, target, rates, best):
         f"sweep_{arm}": took.astype(np.float32),
         f"epochs_{arm}": took[:, list(rates).index(best)].astype(np.float32),
         f"reached_{arm}": reached[:, list(rates).index(best)],
+        f"first_{arm}": took[:, 0].astype(np.float32),
     }

@@ -29,6 +29,7 @@ ARMS = {
     "normalized": {"batch_norm": True},
     "he": {"batch_norm": False, "initializer": "he_uniform"},
 }
+MATCHED = 1.15  # factor within which two training losses count as equal
 TINY = 1e-9  # length of a gradient below which a network counts as dead
 
 
@@ -88,8 +89,10 @@ def speed(seed, n, *, shape, epochs, rates, best, target, optimizer, examples):
     dict
         For each arm: ``epochs_ARM`` (n,) at the arm's best rate, ``reached_ARM`` (n,) bool, ``sweep_ARM`` (n, K) epochs
         at each of ``constants["rates"]`` (all epochs, where it is not reached), ``usable_ARM`` (n,): over how many
-        decades of the rate the loss is reached, ``highest_ARM`` (n,): log10 of the highest such rate, and
-        ``constants["target"]``.
+        decades of the rate the loss is reached, ``highest_ARM`` (n,): log10 of the highest such rate. Besides, (n,):
+        ``gain_normalized`` (log of how many times as fast as plain), ``left_after_he`` (log of how many times as fast
+        as with He initialisation), ``least`` (1 epoch), ``missed_plain, above_plain`` (decades of the grid where plain
+        networks fail, and above their highest rate). ``constants``: ``rates``, ``target``.
     """
     sets = [draw(seed, row, train=examples, test=0) for row in range(n)]
     repeated = training_only([one for one in sets for _ in rates])  # set by set, the rates within
@@ -116,7 +119,10 @@ def speed(seed, n, *, shape, epochs, rates, best, target, optimizer, examples):
     logs = {arm: np.log(found[f"epochs_{arm}"]) for arm in ARMS}
     found |= {
         "gain_normalized": logs["plain"] - logs["normalized"],
-        "gain_he": logs["plain"] - logs["he"],
+        "left_after_he": logs["he"] - logs["normalized"],
+        "least": np.ones(n, np.float32),
+        "missed_plain": (step * len(rates) - found["usable_plain"]).astype(np.float32),
+        "above_plain": (decade[-1] - found["highest_plain"]).astype(np.float32),
     }
     constants = {"rates": np.array(rates, np.float32), "target": np.array([target], np.float32)}
     return found | {"constants": constants}
@@ -310,13 +316,14 @@ def drift(path):
     return np.where(np.isfinite(found), found, 1.0)
 
 
-def drift_put_back(seed, n, *, shape, epochs, rates, shift, target, examples, probe):
+def drift_put_back(seed, n, *, shape, epochs, rates, shifts, target, examples, probe):
     """Does batch normalization still speed up training when drift is put back in, more than a plain network has?
 
-    Arms: ``plain``, ``normalized``, ``he``, each at its own rate, and ``shifted``: the normalized network, in which
-    every unit's shift and scale after batch normalization are moved at every step by random numbers of standard
-    deviation ``shift`` and ``shift / 2``, the same for all examples of a batch, and moved back after it. Replicate:
-    data set and initial weights.
+    Arms: ``plain``, ``normalized``, ``he``, each at its own rate, and those of ``shifts``: the normalized network, in
+    which every unit's shift and scale after batch normalization are moved at every step by random numbers of standard
+    deviation ``size`` and half of it, the same for all examples of a batch, and moved back after it. The random
+    numbers wander with a memory of ``memory`` steps; with 1 they are new at every step. Replicate: data set and
+    initial weights.
 
     Returns
     -------
@@ -326,71 +333,66 @@ def drift_put_back(seed, n, *, shape, epochs, rates, shift, target, examples, pr
     """
     sets = [draw(seed, row, train=examples, test=0) for row in range(n)]
     stack, found, paths, losses = training_only(sets), {}, {}, {}
-    x = stack.x_train[:, :probe]
+    x, every = stack.x_train[:, :probe], range(1, epochs + 1)
     for arm in ARMS:
-        runs = train(
-            seed,
-            stack,
-            network(shape, arm),
-            epochs=epochs,
-            rate=rates[arm],
-            snapshots=tuple(range(1, epochs)),
-        )
-        on = arm == "normalized"
-        paths[arm] = [moments(weights_at(runs, e), x, on) for e in range(1, epochs + 1)]
-        losses[arm] = np.where(
-            np.isfinite(runs.history["loss"]), runs.history["loss"], LOSS_OF_GUESS
-        )
-        start = runs.initial_weights if on else None
-        if on:
-            paths["shifted"], losses["shifted"] = shaken(
-                seed,
-                stack,
-                network(shape, arm),
-                start,
-                epochs=epochs,
-                rate=rates[arm],
-                shift=shift,
-                x=x,
-            )
+        net, on = network(shape, arm), arm == "normalized"
+        options = {"epochs": epochs, "rate": rates[arm]}
+        runs = train(seed, stack, net, snapshots=tuple(every[:-1]), **options)
+        paths[arm] = [moments(weights_at(runs, epoch), x, on) for epoch in every]
+        losses[arm] = finite(runs.history["loss"])
+        for name, shift in shifts.items() if on else ():
+            start, own = runs.initial_weights, seeds.integer(seed, name)
+            paths[name], losses[name] = shaken(own, stack, net, start, x=x, **shift, **options)
     for arm, path in paths.items():
         took, reached = epochs_to(target, losses[arm])
         drifts = drift(np.array(path)).T
         found |= {
-            f"epochs_{arm}": took.astype(np.float32), f"reached_{arm}": reached,
+            f"epochs_{arm}": took.astype(np.float32),
+            f"reached_{arm}": reached,
             f"drift_{arm}": drifts.mean(axis=1).astype(np.float32),
             f"losses_{arm}": losses[arm][:50].astype(np.float32),
             f"drifts_{arm}": drifts[:50].astype(np.float32),
-        }  # fmt: skip
+        }
     return found
 
 
-def shaken(seed, stack, net, weights, *, epochs, rate, shift, x, batch=50):
+def finite(losses):
+    """Return losses, those that are not finite as those of guessing."""
+    return np.where(np.isfinite(losses), losses, LOSS_OF_GUESS)
+
+
+def shaken(seed, stack, net, weights, *, epochs, rate, size, memory, x, batch=50):
     """Train step by step, every normalized unit moved at random at each step; return moments and losses by epoch."""
     members, examples = stack.y_train.shape[:2]
     steps = examples // batch
     path, losses = [], []
-    gammas, betas = (range(k, len(weights) - 2, PIECES) for k in (2, 3))
+    spreads = {k: size / 2 for k in range(2, len(weights) - 2, PIECES)}  # gammas
+    spreads |= {k: size for k in range(3, len(weights) - 2, PIECES)}  # betas
+    keeps, moves = 1 - 1 / memory, {}
     generators = [seeds.generator(seed, "shaken", row) for row in range(members)]
     for _ in range(epochs):
         order = np.stack([generator.permutation(examples) for generator in generators])
         for step in range(steps):
             here = order[:, step * batch : (step + 1) * batch]
             one = batch_of(stack, here)
+            fresh = {
+                k: np.stack([g.normal(0, spread, weights[k].shape[1]) for g in generators])
+                for k, spread in spreads.items()
+            }
             moves = {
-                k: np.stack([g.normal(0, size, weights[k].shape[1]) for g in generators]).astype(np.float32)
-                for ks, size in ((betas, shift), (gammas, shift / 2)) for k in ks
-            }  # fmt: skip
-            moved = [w + moves.get(k, 0) for k, w in enumerate(weights)]
+                k: keeps * moves[k] + np.sqrt(1 - keeps**2) * new if moves else new
+                for k, new in fresh.items()
+            }
+            moved = [(w + moves.get(k, 0)).astype(np.float32) for k, w in enumerate(weights)]
             runs = fit_many(
                 net, one, members=members, epochs=1, batch_size=batch, optimizer="sgd", learning_rate=rate,
                 initial_weights=moved, seed=0, progress=False,
             )  # fmt: skip
-            weights = [w - moves.get(k, 0) for k, w in enumerate(runs.weights)]
+            weights = [(w - moves.get(k, 0)).astype(np.float32) for k, w in enumerate(runs.weights)]
             losses.append(runs.history["loss"][:, 0])
         path.append(moments([w + moves.get(k, 0) for k, w in enumerate(weights)], x, True))
     reported = np.array(losses).reshape(epochs, steps, members).mean(axis=1).T
-    return path, np.where(np.isfinite(reported), reported, LOSS_OF_GUESS)
+    return path, finite(reported)
 
 
 def batch_of(stack, rows):
@@ -416,7 +418,7 @@ def batch_size(seed, n, *, shape, epochs, rate, sizes, target, examples):
     -------
     dict
         For both arms and each size B, (n,): ``error_ARM_B`` in percent, ``gap_ARM_B`` (test minus training
-        cross-entropy), ``loss_ARM_B`` (training), and ``matched`` (bool: all six within a factor of 1.5 of the target);
+        cross-entropy), ``loss_ARM_B`` (training), and ``matched`` (bool: all six within 15 % of the target);
         ``gain_ARM`` (n,): error with the largest minus error with the smallest batch.
     """
     sets = [draw(seed, row, train=examples) for row in range(n)]
@@ -443,7 +445,7 @@ def batch_size(seed, n, *, shape, epochs, rate, sizes, target, examples):
             wrong = 100 * np.mean(
                 scores.argmax(axis=-1) != np.reshape(new[1], scores.shape[:2]), axis=1
             )
-            matched &= np.abs(np.log(loss / target)) <= np.log(1.5)
+            matched &= np.abs(np.log(loss / target)) <= np.log(MATCHED)
             found |= {
                 f"error_{arm}_{size}": wrong.astype(np.float32),
                 f"gap_{arm}_{size}": (crossentropy(scores, new[1]) - loss).astype(np.float32),
