@@ -191,7 +191,8 @@ def one_thing(seed, n, *, hidden, rate, epochs, arms):
 
     ``arms``: for each, what differs from the post: ``batch``, ``epochs``, ``momentum``, ``hold`` (first kernel fixed),
     ``standard`` (inputs standardized) or ``decay`` (the rate falls to zero along a cosine). Each arm is compared with a
-    network without batch normalization that is trained alike. Replicate: noise, split and initial weights, with all arms.
+    network without batch normalization that is trained alike. Replicate: noise, split and initial weights, with all
+    arms.
 
     Returns
     -------
@@ -301,8 +302,8 @@ def speed(seed, n, *, hidden, epochs, rates, best, target):
     -------
     dict
         ``epochs_ARM`` (n,) at the arm's best rate, ``reached_ARM`` (n,) bool, ``sweep_ARM`` (n, K) epochs at each of
-        ``constants["rates"]``, ``first_ARM`` (n,) at the first of them, ``least`` (1 epoch); arms ``plain``, ``normalized`` (with batch normalization) and ``he`` (no batch
-        normalization, He initialisation).
+        ``constants["rates"]``, ``first_ARM`` (n,) at the first of them, ``least`` (n,): 1 epoch. Arms: ``plain``,
+        ``normalized`` (with batch normalization) and ``he`` (no batch normalization, He initialisation).
     """
     sets = [keras_post.draw(seed, row) for row in range(n)]
     repeated = [one for one in sets for _ in rates]  # set by set, the rates within

@@ -366,8 +366,8 @@ def shaken(seed, stack, net, weights, *, epochs, rate, size, memory, x, batch=50
     members, examples = stack.y_train.shape[:2]
     steps = examples // batch
     path, losses = [], []
-    spreads = {k: size / 2 for k in range(2, len(weights) - 2, PIECES)}  # gammas
-    spreads |= {k: size for k in range(3, len(weights) - 2, PIECES)}  # betas
+    spreads = dict.fromkeys(range(2, len(weights) - 2, PIECES), size / 2)  # gammas
+    spreads |= dict.fromkeys(range(3, len(weights) - 2, PIECES), size)  # betas
     keeps, moves = 1 - 1 / memory, {}
     generators = [seeds.generator(seed, "shaken", row) for row in range(members)]
     for _ in range(epochs):

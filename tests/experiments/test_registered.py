@@ -68,6 +68,9 @@ WIDER = {
     "ours/ten-pairs": "too few on purpose: it shows what an open verdict is",
     "ours/trained-until-it-fits": "300 sets of four seconds each are what twenty minutes allow",
     "overfitting-blog/linear-regression-is-optimal": "its network scatters most of seven, far from 0",
+    "keras-post/batch-norm-similar-training-loss": "the losses differed by six times the size asked for",
+    "keras-post/batch-norm-smooths-the-landscape": "the pilot's effect is nine times the size asked for",
+    "ours/he-lowers-test-error": "a rival that made five points more errors in the pilot",
     "ours/stays-reasonable-when-trained-on": "planned with the scatter at epoch 5,000, five times as long",
 }
 
