@@ -135,8 +135,9 @@ def show_why(drift: Mapping, gradient: Mapping) -> None:
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     plots.show(
         figure,
-        f"Eight layers. Left and middle: {len(drift['losses_plain'])} data sets, each kind at its own best rate. Right: "
-        f"{len(gradient['change_plain'])} data sets, at equal training loss; 1 is a change as long as the gradient.",
+        f"Eight layers. Left and middle: {len(drift['losses_plain'])} data sets, each kind at its own best rate. "
+        f"Right: {len(gradient['change_plain'])} data sets, at equal training loss; 1 is a change as long as the "
+        "gradient.",
         "With drift put back in, the inputs of layers move more than in the plain network, yet the training loss falls "
         "faster at first. The gradient changes least along a step with batch normalization.",
     )
