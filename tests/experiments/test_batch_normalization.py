@@ -27,8 +27,8 @@ def test_recomputed_statistics_are_those_of_all_training_points_as_one_batch():
 
 
 def test_no_weight_moves_after_the_switch_and_the_averages_arrive_at_the_recomputed_statistics():
-    sets, net, runs = trained()
-    rest = world.stopped(1000, sets, net, runs.weights, epochs=2000, batch=80, record_every=2000)
+    sets, net, runs = trained(momentum=0.9)
+    rest = world.stopped(1000, sets, net, runs.weights, epochs=200, batch=80, record_every=200)
     exact = world.recomputed(runs.weights, world.inputs(sets))
     for at, (before, after, wanted) in enumerate(zip(runs.weights, rest.weights, exact)):
         if at % world.PIECES in (4, 5) and at < 2 * world.PIECES:
@@ -44,8 +44,8 @@ def test_a_first_layer_that_is_held_does_not_move():
 
 
 def test_behind_batch_normalization_mean_and_spread_are_beta_and_gamma_whatever_the_weights():
-    layer = tf.keras.layers.BatchNormalization()
     for size in (0.1, 1.0, 30.0):  # of the weights before it
+        layer = tf.keras.layers.BatchNormalization()
         values = size * np.random.default_rng(0).normal(3.0, 1.0, (200, 4)).astype(np.float32)
         layer.build(values.shape)
         layer.gamma.assign([0.5, 1.0, 2.0, 3.0])
