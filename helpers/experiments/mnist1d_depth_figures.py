@@ -19,46 +19,45 @@ LOOKS = {  # colour, line, marker, words
 }
 
 
+KINDS = ("plain", "he", "normalized")
+
+
 def show_rates(found: Mapping[str, Mapping]) -> None:
-    """Show in how many epochs each arm reaches the training loss, against the learning rate; a panel a network."""
+    """Show in how many epochs each kind reaches the training loss, against the learning rate; a panel a network."""
     figure, axes = plt.subplots(1, len(found), figsize=(9, 4.3))
     factors = {}
     for ax, (name, arrays) in zip(np.atleast_1d(axes), found.items(), strict=True):
-        rates, longest = arrays["constants"]["rates"], 0.0
-        for arm in ("plain", "he", "normalized"):
-            color, line, marker, words = LOOKS[arm]
-            took = arrays[f"sweep_{arm}"].astype(float)
-            longest = took.max()
-            # a rate at which some networks never arrive has no mean: the median of all, open where most do not
-            middle = np.median(took, axis=0)
+        rates = arrays["constants"]["rates"]
+        longest = max(arrays[f"sweep_{kind}"].max() for kind in KINDS)
+        for kind in KINDS:
+            color, line, marker, words = LOOKS[kind]
+            took = arrays[f"sweep_{kind}"].astype(float)  # all epochs where it is not reached
             low, high = np.quantile(took, [0.05, 0.95], axis=0)
             ax.fill_between(rates, low, high, color=color, alpha=0.15, linewidth=0)
-            ax.plot(rates, middle, color=color, linestyle=line, marker=marker, label=words)
+            style = {"color": color, "linestyle": line, "marker": marker, "label": words}
+            ax.plot(rates, np.median(took, axis=0), **style)
+        best = {kind: np.log(arrays[f"epochs_{kind}"].astype(float)).mean() for kind in KINDS}
+        factors[name] = {kind: np.exp(best["plain"] - best[kind]) for kind in KINDS}
         ax.axhline(longest, color=plots.BLACK, linestyle=":", linewidth=1.5)
-        best = {
-            arm: np.log(arrays[f"epochs_{arm}"].astype(float)).mean()
-            for arm in LOOKS
-            if arm != "shifted"
-        }
-        factors[name] = {arm: np.exp(best["plain"] - best[arm]) for arm in ("normalized", "he")}
-        ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="epochs")
-        ax.yaxis.set_major_formatter("{x:g}")
-        ax.set_yticks([1, 2, 5, 10, 20, 50], [1, 2, 5, 10, 20, 50])
+        ax.set(xscale="log", xlabel="learning rate", ylabel="epochs to the training loss")
+        ax.set_xticks(rates[::2], [f"{rate:.2g}" for rate in rates[::2]])
         ax.minorticks_off()
-        ax.set_ylim(max(0.8, 0.7 * min(arrays[f"sweep_{a}"].min() for a in best)), 1.3 * longest)
-        ax.set_title(name)
+        ax.set_ylim(0, 1.08 * longest)
+        times, start = factors[name]["normalized"], factors[name]["he"]
+        ax.set_title(f"{name}: {times:.1f} times as fast, He {start:.1f}")
     handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    target = next(iter(found.values()))["constants"]["target"][0]
-    n = len(next(iter(found.values()))["epochs_plain"])
+    one = next(iter(found.values()))
+    n = " and ".join(str(len(arrays["epochs_plain"])) for arrays in found.values())
     told = "; ".join(
         f"{name}: batch normalization {f['normalized']:.1f}, He {f['he']:.1f}"
         for name, f in factors.items()
     )
     plots.show(
         figure,
-        f"Epochs to a training loss of {target:g}, lower is faster; dotted: all epochs, not reached. Medians, shaded "
-        f"nine of ten networks, n = {n}. How many times as fast as plain, each at its own best rate: {told}.",
+        f"Epochs to a training loss of {one['constants']['target'][0]:g}: lower is faster; on the dotted line: never. "
+        f"Medians, shaded nine of ten networks, n = {n}. In the titles: how many times as fast as plain, each at its "
+        "own best rate.",
         f"Curves of epochs against learning rate. How many times as fast as plain: {told}. With batch normalization "
         "the curve reaches further to high rates.",
     )
@@ -66,7 +65,7 @@ def show_rates(found: Mapping[str, Mapping]) -> None:
 
 def show_errors(found: Mapping) -> None:
     """Show the errors of the three arms on new signals, a dot a network."""
-    arms = ("plain", "he", "normalized")
+    arms = KINDS
     rng = np.random.default_rng(0)  # of where the dots are drawn only
     figure, ax = plt.subplots(figsize=(8, 3.4))
     means = []
@@ -101,9 +100,7 @@ def show_errors(found: Mapping) -> None:
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     gap = means[0] - means[2]
-    ax.set_title(
-        f"With batch normalization the convolutional network makes {gap:.1f} points fewer errors"
-    )
+    ax.set_title(f"Batch normalization: {gap:.1f} percentage points fewer errors")
     plots.show(
         figure,
         f"{len(found['error_plain'])} data sets, each dot a network; diamonds: means with 99 % intervals.",
