@@ -111,7 +111,7 @@ def show_errors(found: Mapping) -> None:
 
 def show_why(drift: Mapping, gradient: Mapping) -> None:
     """Show the training losses with drift put back in, the drift itself, and the change of the gradient."""
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9, 4.6))
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9, 4.9))
     arms = ("plain", "normalized", "gentle", "wandering", "jumping")
     arms = [arm for arm in arms if f"losses_{arm}" in drift]
     for arm in arms:
@@ -136,6 +136,9 @@ def show_why(drift: Mapping, gradient: Mapping) -> None:
     right.set_xticks(shares, [f"{share:g}" for share in shares])
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     took = {arm: drift[f"epochs_{arm}"].mean() for arm in arms}
+    words = {"plain": "plain", "normalized": "batch normalization", "jumping": "with jumping drift"}
+    told = ", ".join(f"{words[arm]} {took[arm]:.0f}" for arm in words if arm in took)
+    figure.suptitle(f"Epochs to the training loss: {told}")
     plots.show(
         figure,
         f"Eight layers. Left and middle: {len(drift['epochs_plain'])} data sets, plain at its best rate, the others at "
