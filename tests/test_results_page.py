@@ -18,10 +18,10 @@ OLD = {
 }
 LESSONS = {
     "02_regularization": {"02_regularization"},
-    "03_batch_normalization": {"03_batch_normalization"},
     "04_flat_and_sharp_minima": {"04_flat_and_sharp_minima", "11_measuring_basins"},
     "05_lottery_tickets": {"05_lottery_tickets", "10_xor"},
 }
+DONE = [name for name in OLD if name not in LESSONS]  # in the second edition already
 KINDS = {"`": "successor", "kept for": "kept", "to be redone": "redo", "withdrawn: ": "withdrawn"}
 
 
@@ -56,7 +56,7 @@ def test_every_successor_is_registered():
     named = [match[1] for match in successors]
     assert len(named) == len(set(named)) > 0
     assert set(named) <= ids
-    for claim in OLD["01_overfitting"]:
+    for claim in (claim for name in DONE for claim in OLD[name]):
         assert kind_of(fates[claim["id"]]) in ("successor", "withdrawn"), claim["id"]
 
 
