@@ -50,7 +50,8 @@ def strengths(seed, n, *, hidden, epochs, rate, strengths, post):
         ``training, validation, excess, reported`` (n, S) at the S strengths of ``constants["strengths"]``: mean
         squared errors without the penalty, and ``val_loss``, which contains it. Of strength ``post``, the post's:
         ``lower_reported, lower_error`` (n,) bool (its ``val_loss``, or its validation error, is below that without
-        penalty), ``difference_reported, difference_error`` (n,), ``validation_plain, validation_post, excess_plain,
+        penalty), ``lower_best`` (the true line's validation error is: nobody can do better on average),
+        ``difference_reported, difference_error`` (n,), ``validation_plain, validation_post, excess_plain,
         excess_post`` (n,). For pictures, of the first 50: ``curves`` (50, S, 50) at ``constants["x"]`` and ``points``
         (50, 80, 2).
     """
@@ -72,6 +73,8 @@ def strengths(seed, n, *, hidden, epochs, rate, strengths, post):
     for name, values in (("reported", reported), ("error", validation)):
         difference = values[:, chosen] - values[:, plain]
         found |= {f"difference_{name}": difference, f"lower_{name}": difference < 0}
+    best = [np.mean((1 + 2 * one.x_val - one.y_val) ** 2) for one in sets]
+    found["lower_best"] = np.array(best) < validation[:, plain]
     for name, at in (("plain", plain), ("post", chosen)):
         found |= {f"validation_{name}": validation[:, at], f"excess_{name}": excess[:, at]}
     return found

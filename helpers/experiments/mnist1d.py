@@ -265,8 +265,9 @@ def stopping(seed, n, *, hidden, epochs, rate, every, noise, sizes):
     -------
     dict
         ``training_loss, loss, error`` (n, E) (the last two on the second half) at the E epochs of
-        ``constants["epochs"]``. ``loss_stop, loss_end, error_stop, error_end`` (n,) and ``error_best`` (at the average
-        with the fewest errors on the first half: what an ideal stop could gain), all on the second half;
+        ``constants["epochs"]``. ``loss_stop, loss_end, error_stop, error_end`` (n,) and ``error_gain`` (the
+        end's minus that of the average with the fewest errors on the first half: what stopping could gain at best), all
+        on the second half;
         ``rises`` (n,) bool: the end's cross-entropy is at least 1.1 times the stop's; ``epoch_stop`` (n,): the last
         epoch of its average; ``training_error_end``.
     """
@@ -285,7 +286,8 @@ def stopping(seed, n, *, hidden, epochs, rate, every, noise, sizes):
         return {
             "training_loss": path(runs, x, y, looks)[1], "loss": second[1], "error": second[0],
             "loss_stop": loss[at, stop], "loss_end": loss[:, -1], "error_stop": error[at, stop],
-            "error_end": error[:, -1], "error_best": error[at, best], "rises": loss[:, -1] >= RISE * loss[at, stop],
+            "error_end": error[:, -1], "error_gain": error[:, -1] - error[at, best],
+            "rises": loss[:, -1] >= RISE * loss[at, stop],
             "epoch_stop": np.array(looks, np.int32)[stop + WINDOW - 1], "training_error_end": score(runs, x, y)[0],
         }  # fmt: skip
 

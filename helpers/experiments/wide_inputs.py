@@ -76,6 +76,20 @@ def excess_of_least_squares(sets):
     return np.array(found)
 
 
+def excess_of_ridge(sets, relevant):
+    """Return the excess risk of ridge regression that knows noise and signal, (R,): nobody can do better on average.
+
+    It is the posterior mean for slopes drawn as `draw` draws them, but for their length, which is fixed there.
+    """
+    found = []
+    for one in sets:
+        x, y = one.x_train.astype(float), one.y_train.astype(float)
+        strength = VARIANCE * relevant / SIGNAL**2
+        weights = np.linalg.solve(x.T @ x + strength * np.eye(x.shape[1]), x.T @ y)
+        found.append(np.mean((one.x_test @ weights - one.y_test) ** 2))
+    return np.array(found)
+
+
 def sweep(seed, sets, strengths, *, epochs, **recipe):
     """Return training error, validation error and excess risk, (3, R, S), and the plain network's excess half way."""
     scores, half = [], None
@@ -98,8 +112,9 @@ def by_dimension(seed, n, *, inputs, strengths, hidden, epochs, rate):
     dict
         For each number of inputs D: ``plain_D, chosen_D`` (excess risk without penalty and with the strength chosen),
         ``ratio_D`` (the second over the first), ``half_D`` (the plain network's after half of the epochs),
-        ``squares_D`` (least squares), ``training_D`` (the plain network's training error) (n,); ``strength_D`` (n,)
-        the place of the strength chosen in ``constants["strengths"]``.
+        ``squares_D`` (least squares), ``ridge_D`` (ridge regression that knows noise and signal: a lower bound on
+        average), ``training_D`` (the plain network's training error) (n,); ``strength_D`` (n,) the place of the
+        strength chosen in ``constants["strengths"]``.
     """
     found = {}
     for d in inputs:
@@ -111,7 +126,8 @@ def by_dimension(seed, n, *, inputs, strengths, hidden, epochs, rate):
         chosen = excess[np.arange(n), place]
         values = {
             "plain": excess[:, plain], "chosen": chosen, "ratio": chosen / excess[:, plain], "half": half,
-            "squares": excess_of_least_squares(sets), "training": training[:, plain],
+            "squares": excess_of_least_squares(sets), "ridge": excess_of_ridge(sets, d),
+            "training": training[:, plain],
         }  # fmt: skip
         found |= {f"{name}_{d}": one.astype(np.float32) for name, one in values.items()}
         found[f"strength_{d}"] = place.astype(np.int32)
@@ -119,7 +135,7 @@ def by_dimension(seed, n, *, inputs, strengths, hidden, epochs, rate):
     return found | {"constants": constants}
 
 
-def strengths(seed, n, *, inputs, relevant, strengths, hidden, epochs, rate):
+def strengths(seed, n, *, inputs, relevant, strengths, post, hidden, epochs, rate):
     """What does a penalty of each strength do where five of fifty inputs matter?
 
     Replicate: data set and initial weights; networks of all strengths share them.
@@ -127,12 +143,15 @@ def strengths(seed, n, *, inputs, relevant, strengths, hidden, epochs, rate):
     Returns
     -------
     dict
-        ``training, validation, excess`` (n, S) at the S strengths of ``constants["strengths"]``, without the penalty.
+        ``training, validation, excess`` (n, S) at the S strengths of ``constants["strengths"]``, without the penalty;
+        ``excess_plain, excess_post`` (no penalty, and strength ``post``) (n,).
     """
     sets = [draw(seed, row, inputs=inputs, relevant=relevant) for row in range(n)]
     three, _ = sweep(seed, sets, strengths, hidden=hidden, epochs=epochs, rate=rate)
     names = ("training", "validation", "excess")
     found = {name: one.astype(np.float32) for name, one in zip(names, three, strict=True)}
+    for name, strength in (("plain", 0), ("post", post)):
+        found[f"excess_{name}"] = found["excess"][:, strengths.index(strength)]
     return found | {"constants": {"strengths": np.array(strengths, np.float32)}}
 
 
