@@ -25,6 +25,7 @@ OFFLINE = [
     data.spirals,
     data.circles,
     data.mnist1d,
+    data.mnist1d_fresh,
     data.digits,
     data.mnist_small,
 ]

@@ -99,6 +99,10 @@ TOYS = {  # valid values, wrong values of the same arguments
         {"n_train": SIZE, "n_val": SIZE, "n_test": SIZE, "classes": st.none() | st.just((7, 2))},
         {"n_train": no_size(), "n_val": no_size(), "n_test": no_size(), "classes": NO_CLASSES},
     ),
+    data.mnist1d_fresh: (
+        {"n_train": SIZE, "n_val": SIZE, "n_test": SIZE, "classes": st.none() | st.just((7, 2))},
+        {"n_train": no_size(), "n_val": no_size(0), "n_test": no_size(0), "classes": NO_CLASSES},
+    ),
 }
 
 
