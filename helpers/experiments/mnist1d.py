@@ -30,7 +30,7 @@ RISE = 1.1  # so much above the stop, a loss counts as risen
 def draw(seed, row=0, *, train=1000, validation=0, test=1000):
     """Return data set ``row``, all of its examples its own; 1,000 training and 1,000 new examples by default."""
     chosen = seeds.integer(seed, "mnist1d", row)
-    return data.mnist1d_fresh(n_train=train, n_val=validation or None, n_test=test, seed=chosen)
+    return data.mnist1d_fresh(n_train=train, n_val=validation, n_test=test, seed=chosen)
 
 
 def network(hidden, **options):
