@@ -48,8 +48,8 @@ def test_the_verdicts_are_those_of_the_first_edition():
 
 
 def test_every_successor_is_registered():
-    registered = tomllib.loads((ROOT / "claims" / "01_overfitting.toml").read_text("utf-8"))
-    ids = {claim["id"] for claim in registered["claim"]}
+    tables = [tomllib.loads(path.read_text("utf-8")) for path in (ROOT / "claims").glob("*.toml")]
+    ids = {claim["id"] for table in tables for claim in table.get("claim", ())}
     fates = {id: fate for id, _, fate in ROW.findall(SECTION)}
     successors = [re.match(r"`([^`]+)`: ", f) for f in fates.values() if kind_of(f) == "successor"]
     named = [match[1] for match in successors]
@@ -63,6 +63,8 @@ def test_every_successor_is_registered():
 def test_every_other_claim_names_the_lesson_where_it_goes(name):
     fates = {id: fate for id, _, fate in ROW.findall(SECTION)}
     for claim in OLD[name]:
+        if kind_of(fates[claim["id"]]) == "successor":
+            continue
         found = re.findall(r"lesson (\d\d_\w+)", fates[claim["id"]])
         assert len(found) == 1, claim["id"]
         assert found[0] in LESSONS[name], claim["id"]
