@@ -19,6 +19,7 @@ from helpers.engine import fit_many, predict_many
 
 CLASSES = 10
 CHANCE = 100 * (1 - 1 / CLASSES)  # error of a guess, %
+SHOWN = 50  # replicates whose curves are kept
 BLOCK = 50  # replicates trained together: so many snapshots fit into memory
 WINDOW = 5  # looks that are averaged
 CUT = 0.1  # share of the hidden units that is taken out
@@ -255,8 +256,9 @@ def rises(weights, hidden, x, y):
 def stopping(seed, n, *, hidden, epochs, rate, every, noise, sizes):
     """What does training on cost after the best moment to stop, in cross-entropy and in errors?
 
-    Looks every few epochs, averaged over five of them. The stop is the average with the lowest cross-entropy on one
-    half of the new examples; stop and end are compared on the other half. Replicate: data set and initial weights.
+    Looks every few epochs; their cross-entropies are averaged over five looks in a row. The stop is the middle of the
+    lowest average on one half of the new examples. Stop and end are compared on the other half. Replicate: data set
+    and initial weights.
 
     ``noise`` is the share of training labels that are replaced by other ones; 1 stands for labels, of new examples
     too, that have nothing to do with the signals.
@@ -264,12 +266,12 @@ def stopping(seed, n, *, hidden, epochs, rate, every, noise, sizes):
     Returns
     -------
     dict
-        ``training_loss, loss, error`` (n, E) (the last two on the second half) at the E epochs of
-        ``constants["epochs"]``. ``loss_stop, loss_end, error_stop, error_end`` (n,) and ``error_gain`` (the
-        end's minus that of the average with the fewest errors on the first half: what stopping could gain at best), all
-        on the second half;
-        ``rises`` (n,) bool: the end's cross-entropy is at least 1.1 times the stop's; ``epoch_stop`` (n,): the last
-        epoch of its average; ``training_error_end``.
+        All on the second half: ``loss_stop, loss_end`` (averages), ``error_stop, error_end`` (at the stop, and at the
+        last epoch), ``error_early`` (at the first look: much too early), ``error_gain`` (the end's error minus that at
+        the middle of the average with the fewest errors on the first half: what stopping could gain at best) (n,);
+        ``rises`` (n,) bool: the end's cross-entropy is at least 1.1 times the stop's. ``epoch_stop``,
+        ``training_error_end`` (n,). For pictures, of the first 50: ``training_loss, loss, error`` (50, E) at the E
+        epochs of ``constants["epochs"]``.
     """
     looks = list(range(every, epochs + 1, every))
 
@@ -278,26 +280,26 @@ def stopping(seed, n, *, hidden, epochs, rate, every, noise, sizes):
         runs = train(seed, sets, network(hidden), epochs=epochs, rate=rate, snapshots=looks[:-1])
         x, y, new, labels = parts(sets)
         half = new.shape[1] // 2
-        first = _averaged(path(runs, new[:, :half], labels[:, :half], looks))
-        second = path(runs, new[:, half:], labels[:, half:], looks)
-        error, loss = _averaged(second)
-        at = np.arange(len(sets))
+        first = averaged(path(runs, new[:, :half], labels[:, :half], looks))
+        error, loss = path(runs, new[:, half:], labels[:, half:], looks)
+        at, means = np.arange(len(sets)), averaged(loss)
         stop, best = first[1].argmin(axis=1), first[0].argmin(axis=1)
+        middle = WINDOW // 2
         return {
-            "training_loss": path(runs, x, y, looks)[1], "loss": second[1], "error": second[0],
-            "loss_stop": loss[at, stop], "loss_end": loss[:, -1], "error_stop": error[at, stop],
-            "error_end": error[:, -1], "error_gain": error[:, -1] - error[at, best],
-            "rises": loss[:, -1] >= RISE * loss[at, stop],
-            "epoch_stop": np.array(looks, np.int32)[stop + WINDOW - 1], "training_error_end": score(runs, x, y)[0],
+            "training_loss": path(runs, x, y, looks)[1], "loss": loss, "error": error,
+            "loss_stop": means[at, stop], "loss_end": means[:, -1], "rises": means[:, -1] >= RISE * means[at, stop],
+            "error_stop": error[at, stop + middle], "error_end": error[:, -1], "error_early": error[:, 0],
+            "error_gain": error[:, -1] - error[at, best + middle],
+            "epoch_stop": np.array(looks, np.int32)[stop + middle], "training_error_end": score(runs, x, y)[0],
         }  # fmt: skip
 
     found = blocks(work, seed, n)
     for name in ("training_loss", "loss", "error"):
-        found[name] = found[name][:50]
+        found[name] = found[name][:SHOWN]
     return single(found) | {"constants": {"epochs": np.array(looks, np.int32)}}
 
 
-def _averaged(values):
+def averaged(values):
     """Return means over five looks in a row of (..., E) values: (..., E - 4)."""
     windows = np.lib.stride_tricks.sliding_window_view(values, WINDOW, axis=-1)
     return windows.mean(axis=-1)
@@ -318,34 +320,41 @@ def with_noise(seed, row, one, share):
 # ------------------------------------------------------------------------------------ more data
 
 
-def more_data(seed, n, *, hidden, sizes, epochs, rate, strength):
+def more_data(seed, n, *, hidden, sizes, epochs, rate, strengths, validation):
     """What do ten times as many examples do, and what does L2 still gain then?
 
-    Replicate: data sets and initial weights, for each number of examples its own data.
+    The strength is the one with the fewest errors on ``validation`` other examples, no penalty included. Replicate:
+    data sets and initial weights, for each number of examples its own data.
 
     Returns
     -------
     dict
-        ``training, error, gap`` (in percent and percentage points), ``l2_error, l2_gain`` (with L2, and by how much
-        it is better) with the endings ``_few`` and ``_many`` (n,).
+        ``training, error, gap`` (of the plain network, in percent and percentage points), ``l2_error, l2_gain`` (with
+        the strength chosen, and by how much it is better) (n,) and ``errors`` (n, S) at the S strengths of
+        ``constants["strengths"]``, each with the endings ``_few`` and ``_many``.
     """
 
     def work(seed, rows):
         found = {}
         for name, size, times in zip(("few", "many"), sizes, epochs, strict=True):
             here = seeds.integer(seed, name)
-            sets = [draw(here, row, train=size, test=2000) for row in rows]
+            sets = [draw(here, row, train=size, validation=validation, test=2000) for row in rows]
             x, y, new, labels = parts(sets)
-            errors = []
-            for l2 in (0.0, strength):
+            aside = [np.stack([getattr(one, part) for one in sets]) for part in ("x_val", "y_val")]
+            errors, watched = [], []
+            for l2 in strengths:
                 runs = train(here, sets, network(hidden, l2=0.01), epochs=times, rate=rate, l2=l2)
                 errors.append(score(runs, new, labels)[0])
+                watched.append(score(runs, *aside)[0])
                 if l2 == 0:
-                    fitted = score(runs, x, y)[0]
+                    plain, fitted = errors[-1], score(runs, x, y)[0]
+            errors = np.stack(errors, axis=1)  # (R, S)
+            chosen = errors[np.arange(len(sets)), np.argmin(watched, axis=0)]
             found |= {
-                f"training_{name}": fitted, f"error_{name}": errors[0], f"gap_{name}": errors[0] - fitted,
-                f"l2_error_{name}": errors[1], f"l2_gain_{name}": errors[0] - errors[1],
+                f"training_{name}": fitted, f"error_{name}": plain, f"gap_{name}": plain - fitted,
+                f"errors_{name}": errors, f"l2_error_{name}": chosen, f"l2_gain_{name}": plain - chosen,
             }  # fmt: skip
         return found
 
-    return single(blocks(work, seed, n))
+    found = single(blocks(work, seed, n))
+    return found | {"constants": {"strengths": np.array(strengths, np.float32)}}

@@ -58,7 +58,7 @@ def show_stopping(found: Mapping) -> None:
         plots.band(ax, epochs, found[quantity].astype(float), color=color, thin=30)
         stop, end = (found[f"{quantity}_{where}"].astype(float).mean() for where in ("stop", "end"))
         ax.axvline(
-            np.median(found["epoch_stop"]) - 2 * (epochs[1] - epochs[0]), color=plots.BLACK, linestyle=":",
+            np.median(found["epoch_stop"]), color=plots.BLACK, linestyle=":",
             label="the stop (median)",
         )  # fmt: skip
         ax.set(xlabel="epoch", ylabel=f"{words} on new signals", ylim=(0, None))

@@ -54,7 +54,7 @@ def test_the_most_important_units_are_silenced():
 
 
 def test_averages_are_over_five_looks():
-    assert np.allclose(mnist1d._averaged(np.arange(7.0)[None]), [[2, 3, 4]])
+    assert np.allclose(mnist1d.averaged(np.arange(7.0)[None]), [[2, 3, 4]])
 
 
 def test_labels_without_meaning_are_new_on_both_sides_and_signals_stay():
