@@ -91,10 +91,8 @@ def show_penalty(found: Mapping) -> None:
     left.set(ylabel="mean val_loss that Keras reports", title="What is in the number")
     left.legend(loc="lower center")
     rows = (("error", "error alone", plots.GREEN), ("reported", "as reported", plots.ORANGE))
-    edge = np.quantile(
-        np.abs(np.concatenate([found["difference_error"], found["difference_reported"]])), 0.99
-    )
-    bins = np.linspace(-edge, edge, 41)
+    both = np.concatenate([found["difference_error"], found["difference_reported"]])
+    bins = np.linspace(*np.quantile(both, (0.003, 0.995)), 41)
     for name, words, color in rows:
         values, lower = found[f"difference_{name}"], found[f"lower_{name}"].mean()
         label = f"{words}: lower in {lower:.0%}".replace("%", " %")

@@ -13,7 +13,7 @@ LOOKS = {"plain": (plots.BLUE, "-"), "dropout": (plots.ORANGE, "--")}
 
 
 def _ticks(ax, epochs):
-    marks = [mark for mark in (1, 2, 5, 10, 20, 50, 100, 200, 500) if mark <= epochs[-1]]
+    marks = [mark for mark in (1, 3, 10, 30, 100, 300) if mark <= epochs[-1]]
     ax.set_xscale("log")
     ax.set_xticks(marks, [str(mark) for mark in marks])
     ax.minorticks_off()

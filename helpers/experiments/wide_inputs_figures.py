@@ -70,16 +70,16 @@ def show_three(tasks: Mapping[str, tuple]) -> None:
         plain, best = new[:, 0].mean(), new.mean(axis=0).min()
         ax.axhline(plain, color=plots.BLACK, linewidth=1, linestyle=":")
         ax.set_xticks(steps, [f"{s:g}" for s in strengths], rotation=60, fontsize=9)
-        ax.set(xlabel="L2 strength", ylabel=_unit(name), ylim=(0, None))
-        ax.set_title(f"{name}: {plain:.1f} to {best:.1f}")
-    axes[0].legend(loc="lower right")
+        ax.set(xlabel="L2 strength", ylabel=_unit(name), ylim=(0, 2 * plain))
+        ax.set_title(f"{name}: {plain:.1f}, best {best:.1f}")
+    axes[0].legend(loc="upper left")
     figure.suptitle("L2 helps where the training error lies far below the error on new data")
     plots.show(
         figure,
         "Means with 99 % intervals over "
         + ", ".join(f"{len(new)}" for _, _, new in tasks.values())
-        + " data sets. Dotted: no penalty. In the titles: the error on new data without penalty, and at the best "
-        "strength.",
+        + " data sets; very strong penalties leave the panels. Dotted: no penalty. In the titles: error on new data "
+        "without penalty, and at the best strength.",
         "On the line no strength lowers the error on new data. With fifty inputs and on MNIST-1D it falls as the "
         "penalty grows, and rises again where the penalty is too strong.",
     )
