@@ -140,7 +140,7 @@ def show_strengths(
         place = int(np.argmin(np.abs(strengths - at)))
         left.clear(), right.clear()
         left.plot(*line["points"][row].T, "o", color=plots.GREY, markersize=4, label="80 points")
-        left.plot(x, 1 + 2 * x, ":", color=plots.BLACK, label="true line")
+        left.plot(x, 1 + 2 * x, ":", color=plots.BLACK, zorder=5, label="true line")
         left.plot(x, curves[place], color=plots.BLUE, linewidth=3, label="network")
         left.set(xlabel="x", ylabel="y", title=f"the line, L2 {at:g}")
         left.legend(loc="upper left")

@@ -62,8 +62,10 @@ def show_stopping(found: Mapping) -> None:
             label="the stop (median)",
         )  # fmt: skip
         ax.set(xlabel="epoch", ylabel=f"{words} on new signals", ylim=(0, None))
-        unit = " %" if quantity == "error" else ""
-        ax.set_title(f"{words.split()[0]}: {stop:.2f}{unit} to {end:.2f}{unit}")
+        numbers = (
+            f"{stop:.1f} % to {end:.1f} %" if quantity == "error" else f"{stop:.1f} to {end:.1f}"
+        )
+        ax.set_title(f"{words.split()[0]}: {numbers}")
         ax.legend(loc="lower right")
     figure.suptitle("After the best moment to stop the loss rises, the error does not")
     plots.show(
