@@ -17,7 +17,6 @@ OLD = {
     for path in sorted((ROOT / "results" / "first_edition" / "claims").glob("*.json"))
 }
 LESSONS = {
-    "02_regularization": {"02_regularization"},
     "04_flat_and_sharp_minima": {"04_flat_and_sharp_minima", "11_measuring_basins"},
     "05_lottery_tickets": {"05_lottery_tickets", "10_xor"},
 }
