@@ -158,8 +158,7 @@ def show_switch(
         figure,
         draw,
         [Frame(frame) for frame in frames],
-        f"Left: your network. Right: {path.n} registered networks, means with 99 % intervals. From the switch on the "
-        "learning rate is 0, and only the moving averages change.",
+        f"Right: {path.n} registered networks, means with 99 % intervals.",
         f"The mean harm falls from {path.start:.1f} at the switch to {path.end:.1f} although no weight moves; with "
         f"recomputed statistics it is {path.exact:.1f} at the switch.",
         milliseconds=350,
@@ -287,8 +286,7 @@ def show_arms(found: Mapping) -> None:
     n = len(found[f"moving_{next(iter(arms))}"])
     plots.show(
         figure,
-        f"Means over {n} data sets; black: 99 % intervals of the whole harm. Each arm is compared with a network "
-        "without batch normalization that is trained alike.",
+        f"Means over {n} data sets; black: 99 % intervals of the whole. Compared with plain networks trained alike.",
         "Stacked bars of the harm for each change: "
         + ", ".join(f"{name} {value:.1f}" for name, value in zip(arms.values(), mean, strict=True))
         + ".",

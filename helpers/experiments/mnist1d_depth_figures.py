@@ -55,9 +55,8 @@ def show_rates(found: Mapping[str, Mapping]) -> None:
     )
     plots.show(
         figure,
-        f"Epochs to a training loss of {one['constants']['target'][0]:g}: lower is faster; on the dotted line: never. "
-        f"Medians, shaded nine of ten networks, n = {n}. In the titles: how many times as fast as plain, each at its "
-        "own best rate.",
+        f"Epochs to a training loss of {one['constants']['target'][0]:g}; on the dotted line: never. Medians, shaded "
+        f"nine of ten networks, n = {n}. In the titles: compared with plain, each at its own best rate.",
         f"Curves of epochs against learning rate. How many times as fast as plain: {told}. With batch normalization "
         "the curve reaches further to high rates.",
     )
@@ -141,9 +140,8 @@ def show_why(drift: Mapping, gradient: Mapping) -> None:
     figure.suptitle(f"Epochs to the training loss: {told}")
     plots.show(
         figure,
-        f"Eight layers. Left and middle: {len(drift['epochs_plain'])} data sets, plain at its best rate, the others at "
-        f"that of batch normalization. Right: {len(gradient['change_plain'])} data sets, at equal training loss; 1 is "
-        "a change as long as the gradient itself.",
+        f"Eight layers. Left and middle: n = {len(drift['epochs_plain'])}, plain at its best rate, the others at that "
+        f"of batch normalization. Right: n = {len(gradient['change_plain'])}, at equal training loss.",
         "Mean epochs to the training loss: "
         + ", ".join(f"{LOOKS[arm][3]} {value:.0f}" for arm, value in took.items())
         + ". Along a step the gradient changes less with batch normalization.",
