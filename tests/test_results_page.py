@@ -17,7 +17,6 @@ OLD = {
     for path in sorted((ROOT / "results" / "first_edition" / "claims").glob("*.json"))
 }
 LESSONS = {
-    "02_regularization": {"02_regularization"},
     "04_flat_and_sharp_minima": {"04_flat_and_sharp_minima", "11_measuring_basins"},
     "05_lottery_tickets": {"05_lottery_tickets", "10_xor"},
 }
@@ -48,8 +47,9 @@ def test_the_verdicts_are_those_of_the_first_edition():
 
 
 def test_every_successor_is_registered():
-    files = [tomllib.loads((ROOT / "claims" / f"{name}.toml").read_text("utf-8")) for name in DONE]
-    ids = {claim["id"] for registered in files for claim in registered["claim"]}
+    files = sorted((ROOT / "claims").glob("[0-9][0-9]_*.toml"))
+    registered = [tomllib.loads(path.read_text("utf-8")) for path in files]
+    ids = {claim["id"] for one in registered for claim in one["claim"]}
     fates = {id: fate for id, _, fate in ROW.findall(SECTION)}
     successors = [re.match(r"`([^`]+)`: ", f) for f in fates.values() if kind_of(f) == "successor"]
     named = [match[1] for match in successors]
@@ -63,6 +63,8 @@ def test_every_successor_is_registered():
 def test_every_other_claim_names_the_lesson_where_it_goes(name):
     fates = {id: fate for id, _, fate in ROW.findall(SECTION)}
     for claim in OLD[name]:
+        if kind_of(fates[claim["id"]]) == "successor":
+            continue
         found = re.findall(r"lesson (\d\d_\w+)", fates[claim["id"]])
         assert len(found) == 1, claim["id"]
         assert found[0] in LESSONS[name], claim["id"]
