@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -154,16 +155,28 @@ def show_switch(
         left.legend(loc="upper left")
         path.draw(right, int(frame))
 
-    plots.animate(
-        figure,
-        draw,
-        [Frame(frame) for frame in frames],
-        f"Left: your network. Right: {path.n} registered networks, means with 99 % intervals. From the switch on the "
-        "learning rate is 0, and only the moving averages change.",
-        f"The mean harm falls from {path.start:.1f} at the switch to {path.end:.1f} although no weight moves; with "
-        f"recomputed statistics it is {path.exact:.1f} at the switch.",
-        milliseconds=350,
-    )
+    with opened_at_its_first_frame():
+        plots.animate(
+            figure,
+            draw,
+            [Frame(frame) for frame in frames],
+            f"Right: {path.n} registered networks, means with 99 % intervals.",
+            f"The mean harm falls from {path.start:.1f} at the switch to {path.end:.1f} although no weight moves; with "
+            f"recomputed statistics it is {path.exact:.1f} at the switch.",
+            milliseconds=350,
+        )
+
+
+@contextmanager
+def opened_at_its_first_frame() -> Iterator[None]:
+    """Let a player open at its first frame, not its last, which would answer the prediction above it."""
+    player, last = plots.PLAYER, "show(frames.length - 1)"
+    assert player.count(last) == 1
+    plots.PLAYER = player.replace(last, "show(0)")
+    try:
+        yield
+    finally:
+        plots.PLAYER = player
 
 
 class Frame(int):
@@ -287,8 +300,8 @@ def show_arms(found: Mapping) -> None:
     n = len(found[f"moving_{next(iter(arms))}"])
     plots.show(
         figure,
-        f"Means over {n} data sets; black: 99 % intervals of the whole harm. Each arm is compared with a network "
-        "without batch normalization that is trained alike.",
+        f"Means over {n} data sets; black: 99 % intervals of the whole. Each variant against plain "
+        "networks trained alike.",
         "Stacked bars of the harm for each change: "
         + ", ".join(f"{name} {value:.1f}" for name, value in zip(arms.values(), mean, strict=True))
         + ".",

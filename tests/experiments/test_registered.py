@@ -70,6 +70,7 @@ WIDER = {
     "overfitting-blog/linear-regression-is-optimal": "its network scatters most of seven, far from 0",
     "keras-post/batch-norm-similar-training-loss": "the losses differed by six times the size asked for",
     "keras-post/batch-norm-smooths-the-landscape": "the pilot's effect is nine times the size asked for",
+    "ours/noise-of-small-batches-regularizes": "wider than half a size by a fiftieth of a percent",
     "ours/he-lowers-test-error": "a rival that made five points more errors in the pilot",
     "ours/stays-reasonable-when-trained-on": "planned with the scatter at epoch 5,000, five times as long",
     "keras-post/l2-is-simpler": "pieces and units scatter much; the pilot has more of both, not fewer",
