@@ -34,7 +34,7 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MOST_FRAMES = 60  # of an animation: a notebook stays below 2 MB
 
-# Without scripts, as on GitHub, the picture stays: it is the last frame. With them, two controls are added.
+# Without scripts, as on GitHub, the picture stays: it is the last frame. With them, it begins at the first.
 PLAYER = """<div id="{name}"><img alt="{alt}" src="data:image/png;base64,{still}" style="max-width:100%"></div>
 <script>
 setTimeout(function () {{
@@ -62,7 +62,7 @@ setTimeout(function () {{
   slider.type = "range"; slider.min = 0; slider.max = frames.length - 1;
   slider.setAttribute("aria-label", "frame"); slider.style.width = "50%";
   bar.append(button, slider, label); box.append(bar);
-  pause(); show(frames.length - 1);
+  pause(); show(0);
 }}, 0);
 </script>"""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -155,28 +154,15 @@ def show_switch(
         left.legend(loc="upper left")
         path.draw(right, int(frame))
 
-    with opened_at_its_first_frame():
-        plots.animate(
-            figure,
-            draw,
-            [Frame(frame) for frame in frames],
-            f"Right: {path.n} registered networks, means with 99 % intervals.",
-            f"The mean harm falls from {path.start:.1f} at the switch to {path.end:.1f} although no weight moves; with "
-            f"recomputed statistics it is {path.exact:.1f} at the switch.",
-            milliseconds=350,
-        )
-
-
-@contextmanager
-def opened_at_its_first_frame() -> Iterator[None]:
-    """Let a player open at its first frame, not its last, which would answer the prediction above it."""
-    player, last = plots.PLAYER, "show(frames.length - 1)"
-    assert player.count(last) == 1
-    plots.PLAYER = player.replace(last, "show(0)")
-    try:
-        yield
-    finally:
-        plots.PLAYER = player
+    plots.animate(
+        figure,
+        draw,
+        [Frame(frame) for frame in frames],
+        f"Right: {path.n} registered networks, means with 99 % intervals.",
+        f"The mean harm falls from {path.start:.1f} at the switch to {path.end:.1f} although no weight moves; with "
+        f"recomputed statistics it is {path.exact:.1f} at the switch.",
+        milliseconds=350,
+    )
 
 
 class Frame(int):
