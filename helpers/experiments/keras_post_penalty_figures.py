@@ -74,8 +74,7 @@ def show_differences(reported: np.ndarray) -> None:
     ax.set_title(f"In {above} of your {count} pairs Keras reports the higher val_loss with L2")
     plots.show(
         figure,
-        f"{count} pairs of networks; the two of a pair have the same data, initial weights and order of batches. "
-        f"Mean {reported.mean():.2f}. Left of 0 the penalty looks good, right of 0 bad.",
+        f"{count} pairs of networks; mean {reported.mean():.2f}. Left of 0 L2 looks good, right of 0 bad.",
         f"{count} differences of reported validation losses; {above} lie above 0, where the penalty looks bad.",
     )
 
@@ -164,8 +163,7 @@ def show_strengths(
 
     plots.animate(
         figure, draw, [f"L2 {one:g}" for one in strengths],
-        "Move the slider. Left: one network on the line, from no penalty to far too much. Right: mean error on new "
-        "data in the three tasks, compared with no penalty (noise included).",
+        "Left: one network on the line. Right: mean error on new data in the three tasks, noise included.",
         "Up to a strength of about 1 the curve on the line hardly changes, then it becomes flat. With fifty inputs and "
         "on MNIST-1D the error on new data first falls with the strength and then rises; on the line it only rises.",
         milliseconds=700,

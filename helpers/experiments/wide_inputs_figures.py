@@ -49,7 +49,7 @@ def show_needs(tasks: Mapping[str, tuple]) -> None:
     plots.show(
         figure,
         "Error on the training examples and on new data, means over "
-        + ", ".join(f"{len(new)} ({name})" for name, (_, _, new) in tasks.items())
+        + ", ".join(f"{len(new):,} ({name})" for name, (_, _, new) in tasks.items())
         + " data sets.",
         "On the line training error and error on new data are nearly equal. With fifty inputs and on MNIST-1D the "
         "training error is zero, and the error on new data is large.",
@@ -77,9 +77,8 @@ def show_three(tasks: Mapping[str, tuple]) -> None:
     plots.show(
         figure,
         "Means with 99 % intervals over "
-        + ", ".join(f"{len(new)}" for _, _, new in tasks.values())
-        + " data sets; very strong penalties leave the panels. Dotted: no penalty. In the titles: error on new data "
-        "without penalty, and at the best strength.",
+        + ", ".join(f"{len(new):,}" for _, _, new in tasks.values())
+        + " data sets. Dotted and in the titles: no penalty; then the best strength.",
         "On the line no strength lowers the error on new data. With fifty inputs and on MNIST-1D it falls as the "
         "penalty grows, and rises again where the penalty is too strong.",
     )
