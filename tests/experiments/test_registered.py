@@ -70,7 +70,7 @@ WIDER = {
     "overfitting-blog/linear-regression-is-optimal": "its network scatters most of seven, far from 0",
     "ours/stays-reasonable-when-trained-on": "planned with the scatter at epoch 5,000, five times as long",
     "keras-post/l2-helps-more-in-high-dimension": "180 sets at four numbers of inputs are what the other claims need",
-    "keras-post/overfitting-grows-with-dimension": "the same sets; the pilot's effect is forty times the smallest that counts",
+    "keras-post/overfitting-grows-with-dimension": "the same sets; the pilot's effect is forty times the smallest",
 }
 
 
