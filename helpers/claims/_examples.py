@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from helpers.claims import verdict
+from helpers.claims._numbers import short
 from helpers.claims.entries import Region
+from helpers.claims.gates import QUESTIONS, GateResult
 from helpers.claims.ledger import Measured, Record, SettingResult
-from helpers.claims.measure import QUESTIONS, GateResult, short
 from helpers.stats import LEVEL, Interval
 
 ASKED = 0.2

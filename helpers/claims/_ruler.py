@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from helpers.claims import verdict
-from helpers.claims._words import MARK, WHAT, name_of_none, number, result
+from helpers.claims._numbers import number
+from helpers.claims._words import MARK, WHAT, name_of_none, result
 from helpers.claims.ledger import Measured
 
 NARROW = 300  # pixels: the narrowest ruler, on a telephone of 390

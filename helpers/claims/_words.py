@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 
 from helpers.claims import ledger, verdict
+from helpers.claims._numbers import number, stated
 from helpers.claims.ledger import Measured, Record, SettingResult
-from helpers.claims.measure import short
 
 MARK = {
     "supported": "✓",
@@ -49,21 +48,16 @@ WHY = {
     "contradicted (counterexample)": "a draw lies outside, and one is enough",
     "not testable here (no data)": "the data are not here",
 }
+WHY_REFERENCE = {  # of a mean or a share, whose reference is where the sentence is plainly false
+    "weaker than stated": "clearly more than where the sentence would be false, but less than stated",
+    "open (size)": "clearly more than where the sentence would be false; whether enough, these runs do not tell",
+}
 WHY_WITHIN = {  # where the region contains no effect
     "supported": "whatever difference there is, it is within the margin",
     "open (size)": "there is a difference; whether it is within the margin, these runs do not tell",
     "open (direction)": "these runs do not tell whether a difference is within the margin",
 }
 WHY_OTHER_KIND = {"existence": "an instance was found", "exact": "it holds in every draw"}
-
-
-def number(value: float | None, statistic: str = "") -> str:
-    """Return a number as its axis shows it: shares in percent, differences of shares in percentage points."""
-    if value is None or not math.isfinite(value):
-        return "–" if value is None else f"{value:g}"
-    if statistic == "proportion":
-        return f"{short(100 * value)} %"
-    return short(100 * value) if statistic == "difference of proportions" else short(value)
 
 
 def name_of_none(statistic: str) -> str:
@@ -88,15 +82,9 @@ def result(measured: Measured) -> str:
 
 def asked(measured: Measured) -> str:
     """Return a region in words, for example ``at least 0.2``, or ``above 0`` where it begins at no effect."""
-    region, statistic = measured.region, measured.statistic
-    if region is None:
+    if measured.region is None:
         return "one instance is found"
-    unit = " points" if statistic == "difference of proportions" else ""
-    low, high = number(region.at_least, statistic), number(region.at_most, statistic)
-    if region.at_least is not None and region.at_most is not None:
-        return f"{low.removesuffix(' %')} to {high}{unit}"
-    above, below = ("above", "below") if measured.shape == "direction" else ("at least", "at most")
-    return f"{above} {low}{unit}" if region.at_most is None else f"{below} {high}{unit}"
+    return stated(measured.region, measured.statistic, measured.shape == "direction")
 
 
 def spoken(record: Record) -> str:
@@ -120,6 +108,8 @@ def why(record: Record) -> str:
         return "; ".join(f"{gate.question} {gate.answer.rstrip('.')}" for gate in failed)
     key = f"{part.word} ({part.detail})" if part.detail else part.word
     text = WHY[key]
+    if verdict.NOTHING.get(part.statistic, 0) is None:
+        text = WHY_REFERENCE.get(key, text)
     if part.shape in verdict.WITHOUT_DIFFERENCE:
         text = WHY_WITHIN.get(key, text)
     if record.kind in WHY_OTHER_KIND and part.word == verdict.SUPPORTED:
@@ -136,7 +126,7 @@ def beside(record: Record) -> list[str]:
         found.append(ledger.note(part))
     tells_little = part.detail in ("perhaps nothing", "direction")
     if part.could_show_none is False and tells_little:
-        found.append("this n could not have shown that there is none")
+        found.append("so few replicates could not have shown that there is no effect")
     if part.over_all and part.interval:
         over = Measured(**{**vars(part), "interval": part.over_all})
         found.append(f"over all replicates {result(over)}, n = {part.over_all.n:,}")

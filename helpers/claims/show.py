@@ -195,7 +195,7 @@ def table(records: Iterable[Record], draws: Callable[[str], int] | None = None) 
     records : iterable of Record
         In the order shown.
     draws : function or None
-        Takes an experiment's id, returns how many draws are on record (`ledger.draws`); shown where above one.
+        Takes an experiment's id, returns how many draws are on record (`draws.count`); shown where above one.
     """
     head = "| sentence | true if | result | n | verdict | role |\n| --- | --- | --- | --- | --- | --- |"
     return "\n".join([head, *(_line(record, draws) for record in records)])

@@ -310,7 +310,13 @@ def _serialized(model):
                 "error", message=".*lambda.*"
             )  # Keras warns where it writes one
             config = model.to_json()
-            keras.models.model_from_json(config)
+            if (
+                type(model) is keras.Sequential
+            ):  # one by one: Keras would rebuild the graph at every layer
+                for layer in json.loads(config)["config"]["layers"]:
+                    keras.layers.deserialize(layer)
+            else:
+                keras.models.model_from_json(config)
     except Exception as error:
         raise ValueError(
             "Argument `model` cannot be rebuilt from its configuration. Give custom activations as named functions "

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from helpers._base import files, paths
-from helpers.claims import ledger, registry, show
+from helpers.claims import draws, judging, ledger, registry, show
 from helpers.claims.ledger import ControlResult, Record
 from helpers.claims.registry import Registry
 from helpers.experiments import store
@@ -43,8 +43,8 @@ def reader(known: Registry, place: Place = COMMITTED) -> Callable[[str], dict | 
 def record(id: str, known: Registry, arrays_of: Callable[[str], dict | None]) -> Record:
     """Return one claim with its controls, judged."""
     claim = known.claims[id]
-    own = [ledger.judge_control(c, claim, arrays_of) for c in known.controls if c.claim == id]
-    return ledger.judge_claim(claim, arrays_of, own)
+    own = [judging.judge_control(c, claim, arrays_of) for c in known.controls if c.claim == id]
+    return judging.judge_claim(claim, arrays_of, own)
 
 
 def records(known: Registry, place: Place = COMMITTED) -> dict[str, Record]:
@@ -73,7 +73,7 @@ def section(found: Iterable[Record]) -> str:
         lines += [
             f"### [{lesson}](../notebooks/{lesson}.ipynb)",
             "",
-            show.table(mine, ledger.draws),
+            show.table(mine, draws.count),
             "",
         ]
     return "\n".join(lines)
@@ -176,13 +176,13 @@ def enter(id: str, known: Registry, day: str | None = None) -> bool:
     now = {"registered": known.document(id), "wording": known.wording(id)}
     changes = "; ".join(registry.changed(before[id], now)) if id in before else "new"
     path = root / "results" / "registrations.csv"
-    if not changes and ledger.is_last(path, id, entry.registration, entry.arrays):
+    if not changes and draws.is_last(path, id, entry.registration, entry.arrays):
         return False  # before anything is judged
     arrays_of = reader(known)
-    mine = [ledger.judge_claim(claim, arrays_of) for claim in known.claims_on(id)]
+    mine = [judging.judge_claim(claim, arrays_of) for claim in known.claims_on(id)]
     day = day or datetime.date.today().isoformat()
-    draw = ledger.Draw(day, id, entry.registration, changes, entry.arrays, ledger.verdicts(mine))
-    added = ledger.register(path, draw)
+    draw = draws.Draw(day, id, entry.registration, changes, entry.arrays, draws.verdicts(mine))
+    added = draws.register(path, draw)
     if changes:
         before[id] = now
         text = json.dumps(before, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -222,7 +222,7 @@ def differences(known: Registry | None = None) -> list[str]:
 
 def _unaccounted(root: Path, known: Registry) -> list[str]:
     """Return a line for each registered experiment that is not stored as registered, or whose draw is not on record."""
-    drawn = ledger.drawn(root / "results" / "registrations.csv")
+    drawn = draws.lines(root / "results" / "registrations.csv")
     on_record = {(one.experiment, one.hash, one.arrays) for one in drawn}
     kept, lines = store.index(), []
     for id, one in known.experiments.items():

@@ -177,7 +177,7 @@ def test_what_stands_beside_the_verdict_is_said():
         "holds in 1 of 3, contradicted in 1, open in 1",
         "control (cause) failed: 80 %",
         "Withdrawn: asked twice",
-        "could not have shown that there is none",
+        "could not have shown that there is no effect",
     ):
         assert piece in text
 

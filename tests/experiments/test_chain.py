@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers._base import paths, seeds
-from helpers.claims import ledger, registry
+from helpers.claims import draws, ledger, registry
 from helpers.experiments import judge, run, store
 from helpers.experiments.__main__ import main as command
 from helpers.experiments.store import Place
@@ -98,7 +98,7 @@ def test_another_region_is_another_draw_and_the_old_one_stays_on_record(root):
     known = registry.load()
     assert store.read("tiny/two_rates", known.registration("tiny/two_rates")) is None  # foreign
     assert train() == ["tiny/two_rates"]
-    lines = ledger.drawn(root / "results" / "registrations.csv")
+    lines = draws.lines(root / "results" / "registrations.csv")
     assert len(lines) == 2 and lines[0].hash != lines[1].hash
     assert "at_most was -0.5" in lines[1].changed
 
@@ -109,11 +109,9 @@ def test_another_wording_is_no_new_draw(root):
     path.write_text(TOML.replace("The second rate lowers", "Rate two lowers"), encoding="utf-8")
     assert train() == []
     path = root / "results" / "registrations.csv"
-    assert ledger.draws("tiny/two_rates", path) == 1
-    assert (
-        "The second rate lowers" in ledger.drawn(path)[-1].changed
-    )  # the old text stays on record
-    assert judge.differences() == [] and train() == [] and len(ledger.drawn(path)) == 2
+    assert draws.count("tiny/two_rates", path) == 1
+    assert "The second rate lowers" in draws.lines(path)[-1].changed  # the old text stays on record
+    assert judge.differences() == [] and train() == [] and len(draws.lines(path)) == 2
 
 
 def test_a_readers_own_claim_gives_a_registered_experiment_no_other_seed(root):
@@ -134,7 +132,7 @@ def test_a_run_that_is_stopped_leaves_no_draw_unrecorded(root):
 
     with pytest.raises(KeyboardInterrupt):
         run.train_due(known, say=lambda text: None, stored=stop)
-    assert len(ledger.drawn(root / "results" / "registrations.csv")) == 1
+    assert len(draws.lines(root / "results" / "registrations.csv")) == 1
 
 
 def test_a_check_that_finds_nothing_to_check_fails(root):
@@ -218,7 +216,7 @@ def test_a_readers_own_registration_is_trained_on_demand_and_never_judged_into_r
     assert not (root / "results" / "replicates" / "mine").exists()
     assert len(run.obtain("mine/other")[0]["first"]) == 60
     assert "ours/mine" not in ledger.load(root / "results" / "claims")
-    assert len(ledger.drawn(root / "results" / "registrations.csv")) == 1
+    assert len(draws.lines(root / "results" / "registrations.csv")) == 1
 
 
 def test_fewer_rows_of_the_same_seed(root):

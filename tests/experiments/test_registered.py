@@ -68,9 +68,17 @@ WIDER = {
     "ours/ten-pairs": "too few on purpose: it shows what an open verdict is",
     "ours/trained-until-it-fits": "300 sets of four seconds each are what twenty minutes allow",
     "overfitting-blog/linear-regression-is-optimal": "its network scatters most of seven, far from 0",
+    "keras-post/batch-norm-similar-training-loss": "the losses differed by six times the size asked for",
+    "keras-post/batch-norm-smooths-the-landscape": "the pilot's effect is nine times the size asked for",
+    "ours/he-lowers-test-error": "a rival that made five points more errors in the pilot",
     "ours/stays-reasonable-when-trained-on": "planned with the scatter at epoch 5,000, five times as long",
+    "keras-post/l2-is-simpler": "pieces and units scatter much; the pilot has more of both, not fewer",
+    "generalization-thread/small-start-makes-smoother": "bends scatter much, and the pilot has four times as many",
+    "generalization-thread/l2-makes-smoother": "bends scatter much, and the pilot has half as many",
+    "generalization-thread/networks-are-as-smooth-as-possible": "bends scatter much; the pilot has twice as many",
+    "ours/what-folds-gain-is-a-tail": "planned at the edge, one half; the pilot is far from it",
     "keras-post/l2-helps-more-in-high-dimension": "180 sets at four numbers of inputs are what the other claims need",
-    "keras-post/overfitting-grows-with-dimension": "the same sets; the pilot's effect is forty times the smallest",
+    "keras-post/overfitting-grows-with-dimension": "the pilot's effect is forty times the smallest that counts",
 }
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import registered
 
-from helpers.claims import ledger, registry
+from helpers.claims import judging, ledger, registry
 from helpers.claims.entries import Control, Gate, Region
-from helpers.claims.ledger import Draw, Record
+from helpers.claims.ledger import Record
 
 N = 300
 
@@ -46,7 +46,7 @@ def found(tmp_path):
 def judge(found, name, one=None, other=None, **changes):
     claim = dataclasses.replace(found.claims[name], **changes)
     stored = {"world/longer": one, "world/second": other if other is not None else one}
-    return ledger.judge_claim(claim, stored.get)
+    return judging.judge_claim(claim, stored.get)
 
 
 CLAIM = "keras-post/overfits"
@@ -88,10 +88,10 @@ def test_gates_guard_as_the_rule_says(found, late, gain, word, note):
 
 
 def test_missing_data_are_not_testable_and_the_nearest_is_named(found):
-    record = ledger.judge_claim(found.claims[CLAIM], {"world/second": arrays()}.get)
+    record = judging.judge_claim(found.claims[CLAIM], {"world/second": arrays()}.get)
     assert str(record.verdict) == "not testable here (no data)"
     assert record.nearest == "fifty inputs" and record.interval is None and record.n == 0
-    nothing = ledger.judge_claim(found.claims[CLAIM], lambda name: None)
+    nothing = judging.judge_claim(found.claims[CLAIM], lambda name: None)
     assert nothing.nearest == ""
     assert nothing.elsewhere[0].detail == "no data"
 
@@ -201,9 +201,9 @@ def test_records_come_back_from_json(found, name, data):
 
 def test_records_with_controls_come_back(found):
     control = Control(CLAIM, "same", "world/second", "early", "early", "", "Nothing differs.")
-    result = ledger.judge_control(control, found.claims[CLAIM], {"world/second": arrays()}.get)
+    result = judging.judge_control(control, found.claims[CLAIM], {"world/second": arrays()}.get)
     other = dataclasses.replace(result, claim="some/other")
-    record = ledger.judge_claim(found.claims[CLAIM], lambda name: arrays(), [result, other])
+    record = judging.judge_claim(found.claims[CLAIM], lambda name: arrays(), [result, other])
     assert record.controls == (result,)
     assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
 
@@ -220,42 +220,13 @@ def test_a_lesson_is_one_file_written_only_when_it_changed(found, tmp_path):
     assert ledger.load(tmp_path / "none") == {}
 
 
-# ---------------------------------------------------------------------------------- registrations
-
-
-def draw(**changes):
-    one = Draw("2026-01-01", "world/longer", "abc", "", "def", "a/b: supported")
-    return dataclasses.replace(one, **changes)
-
-
-def test_draws_are_appended_and_nothing_else_changes(tmp_path):
-    path = tmp_path / "results" / "registrations.csv"
-    assert ledger.draws("world/longer", path) == 0
-    assert ledger.register(path, draw())
-    before = path.read_bytes()
-    assert not ledger.register(path, draw(date="2026-01-02"))
-    assert path.read_bytes() == before
-    assert ledger.register(path, draw(experiment="world/second"))
-    assert ledger.register(path, draw(hash="other", changed='recipe.epochs was [1, "x, y"]'))
-    assert ledger.register(path, draw(hash="other", arrays="again"))
-    assert path.read_bytes().startswith(before)
-    assert ledger.draws("world/longer", path) == 3
-    assert ledger.drawn(path)[2].changed == 'recipe.epochs was [1, "x, y"]'
-    assert path.read_text(encoding="utf-8").splitlines()[0] == ",".join(ledger.COLUMNS)
-
-
-def test_a_date_is_a_text(tmp_path):
-    with pytest.raises(TypeError, match="date"):
-        ledger.register(tmp_path / "x.csv", draw(date=20260101))
-
-
 # --------------------------------------------------------------------------------------- controls
 
 
 def control(found, kind, control_arrays, claim_arrays=None, **changes):
     one = Control(CLAIM, kind, "world/control", "late", "early")
     stored = {"world/control": control_arrays, "world/longer": claim_arrays}
-    return ledger.judge_control(
+    return judging.judge_control(
         dataclasses.replace(one, **changes), found.claims[CLAIM], stored.get
     )
 
@@ -298,4 +269,4 @@ def test_controls_without_data_fail(found):
 def test_a_control_of_a_part_uses_its_region(found):
     claim = found.claims["overfitting-blog/optimal"]
     one = Control(claim.id, "known", "world/control", "spline", "line", "spline")
-    assert ledger.judge_control(one, claim, {"world/control": arrays()}.get).passed
+    assert judging.judge_control(one, claim, {"world/control": arrays()}.get).passed
