@@ -74,8 +74,8 @@ def show_differences(reported: np.ndarray) -> None:
     ax.set_title(f"In {above} of your {count} pairs Keras reports the higher val_loss with L2")
     plots.show(
         figure,
-        f"{count} pairs of networks; the two of a pair have the same data, initial weights and order of batches. "
-        f"Mean {reported.mean():.2f}. Left of 0 the penalty looks good, right of 0 bad.",
+        f"{count} pairs of networks; mean {reported.mean():.2f}. Left of 0 L2 looks good, right bad. "
+        "Height has no meaning.",
         f"{count} differences of reported validation losses; {above} lie above 0, where the penalty looks bad.",
     )
 
@@ -89,13 +89,14 @@ def show_penalty(found: Mapping) -> None:
     errors, reported = (found[name][:, at].mean(axis=0) for name in ("validation", "reported"))
     _bars(left, errors, reported)
     left.set(ylabel="mean val_loss that Keras reports", title="What is in the number")
-    left.legend(loc="lower center")
+    left.set_ylim(0, 1.6 * reported.max())  # room for the legend above the bars
+    left.legend(loc="upper left")
     rows = (("error", "error alone", plots.GREEN), ("reported", "as reported", plots.ORANGE))
     both = np.concatenate([found["difference_error"], found["difference_reported"]])
     bins = np.linspace(*np.quantile(both, (0.003, 0.995)), 41)
     for name, words, color in rows:
         values, lower = found[f"difference_{name}"], found[f"lower_{name}"].mean()
-        label = f"{words}: lower in {lower:.0%}".replace("%", " %")
+        label = f"{words}: lower in {lower:.1%}".replace("%", " %")
         hatch = "//" if name == "reported" else None
         right.hist(
             values, bins=bins, color=color, alpha=0.65, label=label, hatch=hatch, edgecolor="white"
@@ -104,13 +105,12 @@ def show_penalty(found: Mapping) -> None:
     right.set(
         xlabel="with L2 0.01 minus without", ylabel="data sets", title="Is L2 lower? Run by run"
     )
-    right.margins(y=0.3)
+    right.set_ylim(0, 1.35 * right.get_ylim()[1])  # the same for this legend
     right.legend(loc="upper right")
     figure.suptitle("The reported loss contains the penalty; the error hardly changes")
     plots.show(
         figure,
-        f"{n:,} pairs of networks. Left: means; hatched: the penalty. Right: the differences, with the penalty in the "
-        "number and without it.",
+        f"{n:,} pairs of networks. Left: means; hatched: the penalty. Right: the differences, with and without it.",
         "The two validation errors are nearly equal. The reported loss of the penalized network is higher by its "
         "penalty. Differences in error scatter around zero, those of the reported loss lie mostly above it.",
     )
@@ -133,7 +133,7 @@ def show_strengths(
     strengths = line["constants"]["strengths"].astype(float)
     x, curves = line["constants"]["x"].astype(float), line["curves"][row]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
-    looks = ((plots.BLUE, "-", "o"), (plots.ORANGE, "--", "s"), (plots.GREEN, "-.", "^"))
+    looks = ((plots.BLUE, "-", "o"), (plots.ORANGE, "--", "s"), (plots.PINK, "-.", "^"))
 
     def draw(frame):
         at = float(frame.split()[-1])
@@ -156,16 +156,18 @@ def show_strengths(
                     markeredgecolor=plots.BLACK,
                 )  # fmt: skip
         right.axhline(100, color=plots.BLACK, linewidth=1)
-        right.axvline(place, color=plots.PINK, linewidth=5, alpha=0.4)
+        right.axvline(place, color=plots.GREY, linewidth=5, alpha=0.4)
         right.set_xticks(range(len(strengths)), [f"{one:g}" for one in strengths], rotation=60)
-        right.set(ylim=(0, 200), xlabel="L2 strength", ylabel="error on new data, % of no penalty")
-        right.set_title("below 100: the penalty helps")
+        right.set(ylim=(0, 200), xlabel="L2 strength")
+        right.set_ylabel("error on new data, % of that without penalty", fontsize=11)
+        right.set_title("Under the black line L2 helps")
         right.legend(loc="lower left")
 
     plots.animate(
-        figure, draw, [f"L2 {one:g}" for one in strengths],
-        "Move the slider. Left: one network on the line, from no penalty to far too much. Right: mean error on new "
-        "data in the three tasks, compared with no penalty (noise included).",
+        figure, draw,
+        # The player opens at its last frame: the first once more.
+        [*(f"L2 {one:g}" for one in strengths), f"again L2 {strengths[0]:g}"],
+        "Left: one network on the line. Right: mean error on new data in the three tasks, noise included.",
         "Up to a strength of about 1 the curve on the line hardly changes, then it becomes flat. With fifty inputs and "
         "on MNIST-1D the error on new data first falls with the strength and then rises; on the line it only rises.",
         milliseconds=700,

@@ -49,7 +49,7 @@ def show_needs(tasks: Mapping[str, tuple]) -> None:
     plots.show(
         figure,
         "Error on the training examples and on new data, means over "
-        + ", ".join(f"{len(new)} ({name})" for name, (_, _, new) in tasks.items())
+        + ", ".join(f"{len(new):,} ({name})" for name, (_, _, new) in tasks.items())
         + " data sets.",
         "On the line training error and error on new data are nearly equal. With fifty inputs and on MNIST-1D the "
         "training error is zero, and the error on new data is large.",
@@ -71,15 +71,14 @@ def show_three(tasks: Mapping[str, tuple]) -> None:
         ax.axhline(plain, color=plots.BLACK, linewidth=1, linestyle=":")
         ax.set_xticks(steps, [f"{s:g}" for s in strengths], rotation=60, fontsize=9)
         ax.set(xlabel="L2 strength", ylabel=_unit(name), ylim=(0, 2 * plain))
-        ax.set_title(f"{name}: {plain:.1f}, best {best:.1f}")
+        ax.set_title(f"{name}: {plain:.1f},\nwith L2 at best {best:.1f}")
     axes[0].legend(loc="upper left")
     figure.suptitle("L2 helps where the training error lies far below the error on new data")
     plots.show(
         figure,
         "Means with 99 % intervals over "
-        + ", ".join(f"{len(new)}" for _, _, new in tasks.values())
-        + " data sets; very strong penalties leave the panels. Dotted: no penalty. In the titles: error on new data "
-        "without penalty, and at the best strength.",
+        + ", ".join(f"{len(new):,}" for _, _, new in tasks.values())
+        + " data sets. Dotted: no penalty.",
         "On the line no strength lowers the error on new data. With fifty inputs and on MNIST-1D it falls as the "
         "penalty grows, and rises again where the penalty is too strong.",
     )
