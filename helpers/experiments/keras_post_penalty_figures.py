@@ -165,8 +165,7 @@ def show_strengths(
 
     plots.animate(
         figure, draw,
-        # The player opens at its last frame: the first once more.
-        [*(f"L2 {one:g}" for one in strengths), f"again L2 {strengths[0]:g}"],
+        [f"L2 {one:g}" for one in strengths],
         "Left: one network on the line. Right: mean error on new data in the three tasks, noise included.",
         "Up to a strength of about 1 the curve on the line hardly changes, then it becomes flat. With fifty inputs and "
         "on MNIST-1D the error on new data first falls with the strength and then rises; on the line it only rises.",

@@ -126,7 +126,7 @@ def play_biases(found: Mapping, one: Dataset, scores: np.ndarray) -> None:
         curve.legend(loc="upper center", fontsize=9)
 
     plots.animate(
-        figure, draw, [round(float(value), 2) for value in (*values, values[0])],  # the last stays in view
+        figure, draw, [round(float(value), 2) for value in values],
         f"Left: six networks of two units. Right: {len(found['converged_2_0']):,} trainings. In the dark: no unit is "
         f"active on one blob of each class; {ends[0]} of the stuck networks end there at bias {values[0]:g}, "
         f"{ends[1]} at {values[-1]:g}.",
