@@ -291,6 +291,7 @@ def _keep(experiment, registry, place, arrays, seconds):
         seconds=round(seconds, 1),
         processor=store.processor(),
         versions=store.versions(),
+        cores=store.cores(),
     )
     return store.put(experiment.id, arrays, entry, home(experiment, place))
 
@@ -317,8 +318,9 @@ def first_rows(
 ) -> list[Difference]:
     """Train the first rows again and compare them with the stored ones.
 
-    Bits must be equal on the processor and versions that made the store; elsewhere the mean over the rows may differ
-    by ``max(s / 4, 4 s sqrt(2 / n))``, s the standard deviation of a row, as two processors agree statistically only.
+    Bits must be equal on the processor, the versions and the number of cores that made the store; elsewhere, where they
+    are not, the mean over the rows may differ by ``max(s / 4, 4 s sqrt(2 / n))``, s the standard deviation of a row, as
+    two processors agree statistically only.
 
     Returns
     -------
@@ -327,7 +329,8 @@ def first_rows(
     """
     n = experiment.n_check if n is None else n
     again = store.flat(compute(experiment, registry, n=n))
-    exact = (entry.processor, entry.versions) == (store.processor(), store.versions())
+    here = (store.processor(), store.versions(), entry.cores and store.cores())
+    exact = (entry.processor, entry.versions, entry.cores) == here
     found = []
     for name, kept in store.flat(stored).items():
         if name not in again:
