@@ -126,7 +126,7 @@ def obtain(
     registry : Registry, optional
         The project's own by default.
     place : Place
-        The quick profile has no store.
+        The quick profile has no store; where ``GENERALIZE_STORE=only`` forbids to train, it reads the full one's.
 
     Returns
     -------
@@ -142,6 +142,8 @@ def obtain(
     registry = registries.load() if registry is None else registry
     experiment = find(id, registry)
     place = home(experiment, place)
+    if place.profile == "quick" and store.only():
+        place = home(experiment, replace(COMMITTED, seed=place.seed))
     if place.profile != "quick":
         arrays = store.read(id, registry.registration(id), place)
         if arrays is not None:
