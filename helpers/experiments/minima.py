@@ -59,7 +59,7 @@ class Problem:
 
 
 PROBLEMS = {
-    "spirals": Problem(2, (40,) * 5, 66, 200, 10_000, 0.002, 3000),
+    "spirals": Problem(2, (40,) * 5, 66, 200, 10_000, 0.002, 4000),
     "signals": Problem(40, (32, 32), 100, 300, 2000, 0.003, 500),
 }
 
@@ -211,9 +211,7 @@ def minima(name, seed, sets, *, share, flipped, target=TARGET, steps=None, rate=
 def pair(name, seed, sets, *, share=0.5, target=TARGET, steps=None, rate=None) -> dict[str, Minima]:
     """Return ``good`` and ``bad`` minima of the same data sets, initial weights, recipe and number of points."""
     how = {"share": share, "target": target, "steps": steps, "rate": rate}
-    return {
-        arm: minima(name, seed, sets, flipped=arm == "bad", **how) for arm in ("good", "bad")
-    }
+    return {arm: minima(name, seed, sets, flipped=arm == "bad", **how) for arm in ("good", "bad")}
 
 
 def matched(good: Minima, bad: Minima) -> np.ndarray:
