@@ -128,7 +128,7 @@ def compare(seed, n, *, name, rays, planes, angles, wiggles, steps=None):
     }
 
 
-def another_start(seed, n, *, name, rays):
+def another_start(seed, n, *, name, rays, steps=None):
     """Do two good minima that differ in their initial weights only have basins of one size? A control.
 
     Returns
@@ -140,7 +140,9 @@ def another_start(seed, n, *, name, rays):
     model, arrays = minima.network(name), {}
     scale = landscape.initial_scale(model)
     for arm in ("first", "second"):
-        group = minima.minima(name, seeds.integer(seed, arm), sets, share=0.5, flipped=False)
+        group = minima.minima(
+            name, seeds.integer(seed, arm), sets, share=0.5, flipped=False, steps=steps
+        )
         rows = {"filter": [], "mass": []}
         for row in range(n):
             weights, own = one(group.weights, row), seeds.integer(seed, "rulers", row)
@@ -155,7 +157,7 @@ def another_start(seed, n, *, name, rays):
     return arrays
 
 
-def rescaled(seed, n, *, rays):
+def rescaled(seed, n, *, rays, steps=None):
     """Can one function have minima of very different sharpness? Dinh et al.'s rescaling, on good networks.
 
     The weights and biases of the second ReLU layer are multiplied by a factor, the next layer's weights divided by it.
@@ -171,7 +173,7 @@ def rescaled(seed, n, *, rays):
         finite difference along the steepest direction of a NumPy copy in double precision.
     """
     sets = [minima.draw(NAME, seed, row) for row in range(n)]
-    group = minima.minima(NAME, seed, sets, share=0.5, flipped=False)
+    group = minima.minima(NAME, seed, sets, share=0.5, flipped=False, steps=steps)
     model = minima.network(NAME)
     found = {key: [] for key in ("steepest", "euclidean", "filter", "same", "sharper", "verified")}
     for row in range(n):
