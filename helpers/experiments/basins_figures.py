@@ -38,8 +38,8 @@ def show_ellipse(found: Mapping[str, Any]) -> None:
     for angle, radius in zip(angles, radii, strict=True):
         left.plot([0, radius * np.cos(angle)], [0, radius * np.sin(angle)], color=plots.BLUE)
     share = np.mean(radii**2) / 4
-    left.set(aspect="equal", xticks=[], yticks=[], xlim=(-4.3, 4.3), ylim=(-2.2, 2.2))
-    left.grid(visible=False)
+    left.set(aspect="equal", xlim=(-4.3, 4.3), ylim=(-2.2, 2.2))
+    left.axis("off")
     left.set_title(f"2 dimensions: {len(angles)} rays find {share:.0%}", fontsize=11)
     sizes, lost = found["constants"]["dimensions"], found["missing"]
     right.plot(sizes, lost.T, "o", color=plots.BLUE, markersize=4, alpha=0.4)
