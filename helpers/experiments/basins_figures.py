@@ -82,8 +82,10 @@ def show_walks(distance: np.ndarray, loss: Mapping[str, np.ndarray]) -> None:
         color, line, _ = LOOKS[name]
         ax.plot(distance, values.T, line, color=color, linewidth=1.2)
         ax.plot([], [], line, color=color, label=name)
-        out = (values > basins.EDGE).argmax(axis=1)
-        reached[name] = float(np.median(distance[out]))
+        outside = values > basins.EDGE
+        reached[name] = float(
+            np.median(np.where(outside.any(axis=1), distance[outside.argmax(axis=1)], distance[-1]))
+        )
     ax.set(
         xlabel="distance, as a share of the length of all weights",
         ylabel="training loss",
@@ -94,7 +96,7 @@ def show_walks(distance: np.ndarray, loss: Mapping[str, np.ndarray]) -> None:
     plots.show(
         figure,
         f"Your two networks, {len(values)} random directions each. Both begin at a training loss of about 0.005.",
-        f"The loss of the good network passes 0.1 at a distance of {reached['good']:.2f} of its length, that of "
+        f"The loss of the good network passes 0.1 at {reached['good']:.2f} times its length, that of "
         f"the bad one at {reached['bad']:.2f}.",
     )
 
@@ -107,10 +109,10 @@ def show_fifty(radius: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray])
         ax.plot(values, 100 * test[name], marker, color=color, alpha=0.6, markersize=7, label=name)
     ratio = np.exp(np.mean(np.log(radius["good"])) - np.mean(np.log(radius["bad"])))
     ax.set(
-        xscale="log",
         xlabel="mean radius, in units of each unit's weights",
         ylabel="test accuracy, %",
     )
+    ax.set_xlim(0, None)
     ax.set_title(f"The good basins are {ratio:.1f} times as wide as the bad ones")
     ax.legend(loc="center left")
     plots.show(
@@ -190,7 +192,8 @@ def show_rulers(spirals: Mapping[str, np.ndarray], signals: Mapping[str, np.ndar
     ax.minorticks_off()
     ax.set_yticks(range(len(NAMES)), list(NAMES.values()))
     ax.set(xlabel="size per weight, good over bad", ylim=(len(NAMES) - 0.4, -0.6))
-    ax.set_title("Five rulers see a large difference, the sixth next to none")
+    seen = sum(one.low >= 1.1 for one in shown["spirals"].values())
+    ax.set_title(f"{seen} of {len(NAMES)} rulers find the good basin larger by a tenth or more")
     ax.legend(loc="lower right")
     text = "; ".join(
         f"{ruler} {a.estimate:.3g} and {b.estimate:.3g}"

@@ -70,8 +70,8 @@ def show_planes(
             (loss > basins.EDGE).any(axis=1), radii[(loss > basins.EDGE).argmax(axis=1)], reach
         )
         areas[name] = np.mean(edge[:-1] ** 2)
-        ax.set(aspect="equal", xticks=[], yticks=[])
-        ax.grid(visible=False)
+        ax.set(aspect="equal")
+        ax.axis("off")
         ax.set_title(f"{name}: basin in a plane", fontsize=11)
     wide = np.sqrt(areas["good"] / areas["bad"])
     sizes = widths["constants"]["weights"]
@@ -94,7 +94,7 @@ def show_planes(
     )
     axes[2].set_title("The same to the power of n", fontsize=11)
     figure.suptitle(
-        f"{wide:.1f} times as wide in a plane, thousands of zeros in all dimensions",
+        f"{wide:.1f} times as wide in a plane, up to {orders.mean(axis=0)[-1]:,.0f} zeros in n dimensions",
         fontsize="medium", fontweight="bold",
     )  # fmt: skip
     plots.show(
