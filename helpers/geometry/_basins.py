@@ -220,7 +220,7 @@ def gaussian_mass(
     weights : list of array_like
         (M, ...) each: the minima.
     directions : list of array_like or None
-        (M, K, ...) each, of kind "gaussian": uniform on the sphere, times ``scale``.
+        (M, K, ...) each, of kind "gaussian": uniform on the sphere, times ``scale``; or those after `preconditioned`.
     scale : list of float or None
         Standard deviation of the prior by entry; its mean is zero. Entries whose direction is None stay out.
 
@@ -232,11 +232,12 @@ def gaussian_mass(
     Notes
     -----
     In coordinates divided by ``scale``: n omega_n (2 pi)^(-n/2) times the mean over directions u of the integral of
-    r^(n-1) exp(-|z + r u|^2 / 2) up to the radius, as in [scherlis2025]_, without their preconditioning. The
-    integrand is log-concave; Gauss-Legendre rules around its maximum.
+    r^(n-1) exp(-|z + r v|^2 / 2) up to the radius, as in [scherlis2025]_; v = u, or P u with det P = 1. With s = r |v|
+    the integral is |v|^-n times the one along v / |v|. The integrand is log-concave; Gauss-Legendre rules around its
+    maximum.
     """
     radii = _positive(checks.array("radii", radii, shape=(None, None), finite=False, low=0.0))
-    centre, slopes, n = np.zeros(len(radii)), np.zeros(radii.shape), 0
+    centre, slopes, squares, n = np.zeros(len(radii)), np.zeros(radii.shape), 0.0, 0
     for w, d, s in zip(weights, directions, scale, strict=True):
         if d is not None:
             d = checks.array(
@@ -245,10 +246,14 @@ def gaussian_mass(
             w = np.asarray(w, float).reshape(len(radii), -1) / checks.real(
                 "scale", s, 0, low_open=True
             )
+            flat = d.reshape(*radii.shape, -1)
             centre += np.sum(w**2, axis=1)
-            slopes += np.einsum("mp,mkp->mk", w / s, d.reshape(*radii.shape, -1), optimize=True)
+            slopes += np.einsum("mp,mkp->mk", w / s, flat, optimize=True)
+            squares = squares + np.einsum("mkp,mkp->mk", flat, flat, dtype=float) / s**2
             n += w.shape[1]
-    mass = _log10_mean(_radial(radii, slopes, n) / LOG10) - centre / 2 / LOG10
+    lengths = np.sqrt(squares)  # 1 without preconditioning
+    along = _radial(radii * lengths, slopes / lengths, n) / LOG10 - n * np.log10(lengths)
+    mass = _log10_mean(along) - centre / 2 / LOG10
     return log10_ball(n) + np.log10(n) - n / 2 * np.log10(2 * np.pi) + mass
 
 
@@ -311,55 +316,3 @@ def quadratic_volume(
         if n > curvatures.shape[1]:
             log_det = log_det + (n - curvatures.shape[1]) * np.log10(damping)
     return log10_ball(n) + n / 2 * np.log10(2 * threshold) - log_det / 2
-
-
-def gauss_newton_curvatures(
-    model: Any, weights: Sequence[ArrayLike], x: ArrayLike, y: ArrayLike
-) -> np.ndarray:
-    """Return the eigenvalues of the Gauss-Newton part of the Hessian of the mean loss.
-
-    Parameters
-    ----------
-    model : callable or keras.Model
-        As in `fit_many`.
-    weights : list of array_like
-        (M, ...) each.
-    x, y : array_like
-        As in `crossing_radii`; the targets say which loss, their values do not enter.
-
-    Returns
-    -------
-    numpy.ndarray
-        (M, R) in descending order, R = min(N * outputs, parameters); all others are zero.
-
-    Notes
-    -----
-    J' D J / N with J the gradients of the logits and D the second derivative of the loss with respect to the logits.
-    What is left out is weighted with the residuals, and vanishes where the training points are fitted.
-    """
-    recipe = recipe_of(model)
-    weights, members = inference.check_weights("weights", weights, recipe)
-    x, y, stacked, task = _rays.check_data(recipe, x, y, members)
-    found = []
-    for m in range(members):
-        logits, jacobian = _rays.weight_jacobian(
-            recipe, [w[m] for w in weights], x[m] if stacked else x
-        )
-        n, c, p = jacobian.shape
-        if task == "regression":
-            factor = np.broadcast_to(np.sqrt(2 / c) * np.eye(c), (n, c, c))
-        elif task == "binary":
-            chance = scipy.special.expit(logits.astype(float))
-            factor = np.sqrt(chance * (1 - chance))[..., np.newaxis]
-        else:
-            chance = scipy.special.softmax(logits.astype(float), axis=1)
-            root = np.sqrt(chance)
-            factor = (
-                root[:, :, None] * np.eye(c) - chance[:, :, None] * root[:, None, :]
-            )  # B B' = diag(p) - p p'
-        rows = np.einsum("nck,ncp->nkp", factor, jacobian.astype(float)).reshape(
-            n * c, p
-        ) / np.sqrt(n)
-        gram = rows @ rows.T if n * c <= p else rows.T @ rows
-        found.append(np.maximum(np.linalg.eigvalsh(gram)[::-1], 0))
-    return np.stack(found)

@@ -11,10 +11,14 @@ from helpers.geometry._basins import (
     BasinVolume,
     basin_volume,
     crossing_radii,
-    gauss_newton_curvatures,
     gaussian_mass,
     log10_ball,
     quadratic_volume,
+)
+from helpers.geometry._curvature import (
+    gauss_newton_curvatures,
+    gauss_newton_diagonal,
+    preconditioned,
 )
 from helpers.geometry._margins import compass, margins
 
@@ -24,8 +28,10 @@ __all__ = [
     "compass",
     "crossing_radii",
     "gauss_newton_curvatures",
+    "gauss_newton_diagonal",
     "gaussian_mass",
     "log10_ball",
     "margins",
+    "preconditioned",
     "quadratic_volume",
 ]

@@ -99,6 +99,12 @@ WIDER = {
     "generalization-thread/networks-are-as-smooth-as-possible": "bends scatter much; the pilot has twice as many",
     "ours/what-folds-gain-is-a-tail": "planned at the edge, one half; the pilot is far from it",
     "keras-post/l2-helps-more-in-high-dimension": "180 sets at four numbers of inputs are what the other claims need",
+    "huang-summary/bad-basins-are-smaller": "by five rulers seven times the size in the pilot, by the sixth exact",
+    "ours/stretched-rays-find-more": "the pilot's effect is ten times the size asked for",
+    "huang-summary/boundaries-wiggle": "the pilot's effect is four times the size asked for",
+    "huang-summary/good-have-wider-margins": "the pilot's effect is ten times the size asked for",
+    "ours/recipe-share-of-flatness": "the pilot's loss by the recipe alone is a hundredth of the whole",
+    "ours/no-wide-margin-takes-longer": "the pilot took fifteen times as long",
     "keras-post/overfitting-grows-with-dimension": "the pilot's effect is forty times the smallest that counts",
 }
 
