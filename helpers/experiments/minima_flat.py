@@ -44,7 +44,7 @@ def sizes_left(name, weights, x, y, *, directions, seed):
     return SIZES[before] + part * (SIZES[at] - SIZES[before]), right.mean(axis=1)
 
 
-def pairs(seed, n, *, name, share, directions):
+def pairs(seed, n, *, name, share, directions, steps):
     """How good are good and bad minima of one task, and how far can each be moved?
 
     Replicate: a pair of networks that share data set, initial weights, recipe and number of points.
@@ -62,7 +62,7 @@ def pairs(seed, n, *, name, share, directions):
         ``curve_ARM`` (50, S): clean accuracy at ``constants["sizes"]``.
     """
     sets = [minima.draw(name, seed, row) for row in range(n)]
-    made, found, curves = minima.pair(name, seed, sets, share=share), {}, {}
+    made, found, curves = minima.pair(name, seed, sets, share=share, steps=steps), {}, {}
     for arm, one in made.items():
         left, curves[arm] = sizes_left(
             name, one.weights, one.stack.x_val, one.stack.y_val,

@@ -161,8 +161,8 @@ def optimizers(seed, n, *, name, kinds, epochs, batch, share):
     dict
         For each kind of ``kinds`` (a table of its rate), (n,): ``test_KIND`` (accuracy on new points), ``fits_KIND``
         (bool: every training point right, at a loss of at most 0.01), ``good_KIND`` (bool: 95 % or more of the new
-        points), ``bad_KIND`` (bool: below 53 %), ``loss_KIND``. ``all_fit`` (bool), ``all_good``, ``any_bad`` (bool:
-        that fits).
+        points), ``bad_KIND`` (bool: below 53 %), ``loss_KIND``. ``none_bad`` (n,) bool: no
+        kind ends in a network that fits and is bad.
     """
     sets = [minima.draw(name, seed, row) for row in range(n)]
     stack = minima.both(sets, share)["good"]
@@ -189,7 +189,7 @@ def optimizers(seed, n, *, name, kinds, epochs, batch, share):
             f"good_{kind}": test >= 0.95,
             f"bad_{kind}": test < minima.BAD,
         }
-    return found | {"any_bad": np.any(bads, axis=0)}
+    return found | {"none_bad": ~np.any(bads, axis=0)}
 
 
 def _optimizer(kind, steps):
