@@ -110,57 +110,65 @@ def lenet():
     return models.lenet_300_100(outputs=1)
 
 
-def large(seed, n, *, steps, directions, target, points):
-    """How much larger are basins of good minima in a network of 266,000 weights?
-
-    LeNet-300-100 on digits 3 and 5 of MNIST: ``points`` clean training images and as many for the attack, drawn from
-    the shipped pool of 1,000. The basin is what lies within a loss of 0.1, along random filter-normalized directions.
-    Replicate: split and initial weights, given the pool.
+def compared(seed, sets, net, *, steps, directions, target, start=0.2):
+    """Train good and bad networks on the same data sets, and compare their basins at matched clean loss.
 
     Returns
     -------
     dict
         (n,): ``orders`` (by how many orders of magnitude the good basin is larger), ``orders_each`` (per weight),
-        ``radius_good, radius_bad`` (geometric means over directions), ``test_ARM, loss_ARM``; ``matched`` (bool); ``halves_ARM``
-        (n, 2): mean log10 radius on two halves of the directions. ``constants``: ``weights``, how many are moved.
+        ``radius_good, radius_bad`` (geometric means over directions), ``test_ARM, loss_ARM``; ``matched`` (bool: at
+        equal loss); ``halves_ARM`` (n, 2): mean log10 radius on two halves of the directions. ``constants``:
+        ``weights``, how many are moved.
     """
-    sets = [
-        data.split(data.mnist_small(2 * points, seed=seeds.integer(seed, "digits", row), classes=(3, 5)), points, row)
-        for row in range(n)
-    ]  # fmt: skip
-    kept, found, made = tuple(range(5, steps + 1)), {}, {}
+    n, size, found, orders = len(sets), landscape.dimension(net), {}, {}
+    kept = tuple(range(min(5, steps), steps + 1))
+    new = np.stack([s.x_test for s in sets]), np.stack([s.y_test for s in sets]) > 0.5
     for arm, stack in minima.both(sets, 0.5).items():
         runs = fit_many(
-            lenet, stack, members=n, epochs=steps, batch_size=stack.x_train.shape[1], learning_rate=0.001,
+            net, stack, members=n, epochs=steps, batch_size=stack.x_train.shape[1], learning_rate=0.001,
             seed=seeds.integer(seed, "fit"), snapshots=kept,
         )  # fmt: skip
         losses = runs.history["val_loss"][:, np.searchsorted(runs.epochs, kept)]
         look = minima.nearest_look(losses, target)
         weights = runs.weights_at(np.array(kept)[look])
-        ways = landscape.directions(lenet, weights, directions, "filter", seed=seeds.integer(seed, "directions"))
-        radii = measures.crossing_radii(
-            lenet, weights, ways, stack.x_val, stack.y_val, threshold=EDGE, start=0.2
+        ways = landscape.directions(
+            net, weights, directions, "filter", seed=seeds.integer(seed, "directions")
         )
-        volume = measures.basin_volume(radii, landscape.dimension(lenet))
-        logs = np.log10(radii.astype(float))
-        scores = predict_many(lenet, weights, np.stack([s.x_test for s in sets]))[..., 0]
-        made[arm] = {"orders": volume.estimate, "loss": losses[np.arange(n), look]}
+        radii = measures.crossing_radii(
+            net, weights, ways, stack.x_val, stack.y_val, threshold=EDGE, start=start
+        )
+        radii = np.maximum(radii, 1e-6)  # 0 where a network lies outside itself: not matched then
+        orders[arm] = measures.basin_volume(radii, size, reach=100.0).estimate
+        logs = np.log10(np.minimum(radii, 100.0).astype(float))
+        scores = predict_many(net, weights, new[0])[..., 0]
         halves = [logs[:, half::HALVES].mean(axis=1) for half in range(HALVES)]
         found |= {
             f"radius_{arm}": (10 ** logs.mean(axis=1)).astype(np.float32),
             f"halves_{arm}": np.stack(halves, 1).astype(np.float32),
-            f"loss_{arm}": made[arm]["loss"].astype(np.float32),
-            f"test_{arm}": np.mean(
-                (scores > 0) == (np.stack([s.y_test for s in sets]) > 0.5), axis=1
-            ).astype(np.float32),
+            f"loss_{arm}": losses[np.arange(n), look].astype(np.float32),
+            f"test_{arm}": np.mean((scores > 0) == new[1], axis=1).astype(np.float32),
         }
-    orders, size = made["good"]["orders"] - made["bad"]["orders"], landscape.dimension(lenet)
-    off = np.abs(np.log(made["good"]["loss"] / made["bad"]["loss"]))
+    more = orders["good"] - orders["bad"]
+    off = np.abs(np.log(found["loss_good"] / found["loss_bad"]))
     return found | {
-        "orders": orders.astype(np.float32),
-        "orders_each": (orders / size).astype(np.float32),
+        "orders": more.astype(np.float32),
+        "orders_each": (more / size).astype(np.float32),
         "matched": off <= np.log(minima.FITS),
         "constants": {"weights": np.array([size], np.int32)},
     }
 
 
+def large(seed, n, *, steps, directions, target, points):
+    """How much larger are basins of good minima in a network of 266,000 weights?
+
+    LeNet-300-100 on digits 3 and 5 of MNIST: ``points`` clean training images and as many for the attack, drawn from
+    the shipped pool of 1,000. The basin is what lies within a loss of 0.1, along random filter-normalized directions.
+    Replicate: split and initial weights, given the pool. Returns what `compared` does.
+    """
+    sets = []
+    for row in range(n):
+        chosen = seeds.integer(seed, "digits", row)
+        images = data.mnist_small(2 * points, seed=chosen, classes=(3, 5))
+        sets.append(data.split(images, points, chosen))
+    return compared(seed, sets, lenet, steps=steps, directions=directions, target=target)

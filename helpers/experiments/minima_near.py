@@ -6,9 +6,10 @@ weight space, all weights and biases together, in units of the way that training
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
-from helpers import data
 from helpers._base import seeds
 from helpers._tensorflow import keras
 from helpers.engine import fit_many
@@ -167,9 +168,7 @@ def optimizers(seed, n, *, name, kinds, epochs, batch, share):
     sets = [minima.draw(name, seed, row) for row in range(n)]
     stack = minima.both(sets, share)["good"]
     new = np.stack([one.x_test for one in sets]), np.stack([one.y_test for one in sets])
-    only = data.Dataset(
-        x_train=stack.x_train, y_train=stack.y_train, task=stack.task, num_classes=2, name=stack.name
-    )
+    only = dataclasses.replace(stack, x_val=None, y_val=None)
     steps = epochs * -(-stack.x_train.shape[1] // batch)
     found, bads = {}, []
     for kind, rate in kinds.items():
