@@ -140,9 +140,7 @@ def leashed(net, walk, x, y, *, rate, steps, stop=-1.0, strength=0.0, origin=Non
     """
     recipe, members = recipe_of(net), len(walk.count)
     origin = walk.weights if origin is None else origin
-    rate, strength = (
-        np.broadcast_to(np.asarray(v, np.float32), members) for v in (rate, strength)
-    )
+    rate, strength = (np.broadcast_to(np.asarray(v, np.float32), members) for v in (rate, strength))
     x, y = np.asarray(x, np.float32), np.asarray(y, np.int32).reshape(members, -1)
     limits = np.float32(stop), np.int32(steps)
 
@@ -161,7 +159,7 @@ def leashed(net, walk, x, y, *, rate, steps, stop=-1.0, strength=0.0, origin=Non
 
 
 def _shakes(keys, number, stream, like):
-    """Return random numbers of mean 0 and variance 1 shaped like a weight, uniform, from each network's key and step."""
+    """Return uniform random numbers of mean 0 and variance 1, shaped like a weight, from each network's key and step."""
     source = noise.Source(keys, tf.cast(number, tf.uint32))
     return (noise.uniform(source, stream, list(like.shape[1:]), like.dtype) - 0.5) * 12.0**0.5
 
@@ -181,7 +179,9 @@ def _flattened_program(recipe, method, batch, example):
             def elsewhere(weights, number, xb, yb):
                 if method == "uphill":
                     _, up = _gradient(network, loss, weights, xb, yb)
-                    squares = [tf.reduce_sum(tf.square(g), list(range(1, g.shape.rank))) for g in up]
+                    squares = [
+                        tf.reduce_sum(tf.square(g), list(range(1, g.shape.rank))) for g in up
+                    ]
                     share = size / (tf.sqrt(tf.add_n(squares)) + 1e-12)
                     return [w + _spread(share, w) * g for w, g in zip(weights, up, strict=True)]
                 if method == "shaken":
@@ -197,16 +197,12 @@ def _flattened_program(recipe, method, batch, example):
                 here = tf.slice(order, [0, i * batch], [WIDTH, batch])
                 xb, yb = (tf.gather(v, here, axis=1, batch_dims=1) for v in (x, y))
                 rate = tf.slice(rates, [0, i], [WIDTH, 1])[:, 0]
-                lost, g = _gradient(
-                    network, loss, elsewhere(weights, first + i, xb, yb), xb, yb
-                )
+                lost, g = _gradient(network, loss, elsewhere(weights, first + i, xb, yb), xb, yb)
                 g = [
                     a + _spread(decay, a) * w if w.shape.rank > 2 else a
                     for a, w in zip(g, weights, strict=True)
                 ]
-                slots = [
-                    MOMENTUM * s - _spread(rate, s) * a for s, a in zip(slots, g, strict=True)
-                ]
+                slots = [MOMENTUM * s - _spread(rate, s) * a for s, a in zip(slots, g, strict=True)]
                 weights = [w + s for w, s in zip(weights, slots, strict=True)]
                 return i + 1, weights, slots, total + lost
 
@@ -278,7 +274,14 @@ def flattened(
             order = np.stack([one.permutation(examples) for one in orders]).astype(np.int32)
             order = np.concatenate([order, np.repeat(order[-1:], WIDTH - mine.kept, axis=0)])
             rates = rate[mine.chosen, None] * falls[first : first + steps].astype(np.float32)
-            given = (here, slots, tf.constant(first), tf.constant(rates), *fixed, tf.constant(order))
+            given = (
+                here,
+                slots,
+                tf.constant(first),
+                tf.constant(rates),
+                *fixed,
+                tf.constant(order),
+            )
             here, slots, _ = _flattened_program(recipe, method, batch, given)(*given)
             if epoch + 1 in due:
                 kept.append([w.numpy() for w in here])

@@ -89,7 +89,13 @@ def methods(seed, n, *, arms, evaluations, target, directions, hidden=HIDDEN, ex
     net, start, found = network(hidden), begin(seed, n, hidden), {}
     for arm, how in arms.items():
         last, kept = train(
-            seeds.integer(seed, how.get("stream", "one")), net, start, x, y, evaluations=evaluations, **{k: v for k, v in how.items() if k != "stream"}
+            seeds.integer(seed, how.get("stream", "one")),
+            net,
+            start,
+            x,
+            y,
+            evaluations=evaluations,
+            **{k: v for k, v in how.items() if k != "stream"},
         )
         seen = np.stack([crossentropy(predict_many(net, w, x), y) for w in kept.values()], axis=1)
         look = minima.nearest_look(seen, target)

@@ -1,4 +1,4 @@
-"""The pictures of lesson 04: decision maps, good and bad minima moved and walked on, guess and check, flatter networks."""
+"""The pictures of lesson 04: decision maps, minima moved and walked on, guess and check, flatter networks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from helpers import plots, stats
-from helpers.engine import predict_many
 from helpers.experiments import minima, random_search
-from helpers.geometry import landscape
 
 REACH = 17.0  # of the maps, in units of x
 SIDE = 110  # pixels
@@ -49,8 +47,8 @@ def show_two(scores: Sequence[np.ndarray], x, y, tests: Sequence[float]) -> None
     plots.show(
         figure,
         "What two networks answer everywhere (shaded), and the 66 points of two spirals that both get right.",
-        f"Two maps with the same points. One network follows the two spirals and gets {100 * better:.0f} % of new points "
-        f"right, the other is in shreds between the points: {100 * worse:.0f} %.",
+        f"Two maps with the same points. One follows the two spirals and gets {100 * better:.0f} % of new points right, "
+        f" the other is in shreds between the points: {100 * worse:.0f} %.",
     )
 
 
@@ -93,39 +91,6 @@ def show_fifty(tests: Mapping[str, np.ndarray], fits: Mapping[str, np.ndarray]) 
     )
 
 
-def play_moved(name, weights: Mapping[str, list], x, y, *, seed: int, frames: int = 21) -> None:
-    """Play what happens to the maps of a good and a bad network that are moved along a random direction."""
-    sizes = np.linspace(0, 0.1, frames)
-    net, scores, left = minima.network(name), {}, {}
-    for arm, one in weights.items():
-        way = landscape.directions(net, one, 1, "filter", seed=seed)
-        steps = [np.repeat(w, frames, axis=0) for w in one]
-        along = [None if d is None else np.repeat(d, frames, axis=0) for d in way]
-        at = landscape.moved(steps, along, sizes)
-        scores[arm] = predict_many(net, at, places(80))[..., 0]
-        left[arm] = minima.correct(name, at, x, y)
-    figure, axes = plt.subplots(1, 2, figsize=(7.4, 4.1), dpi=75)
-
-    def draw(frame):
-        k = frames - 1 if frame == "moved by 10 %" else int(np.argmin(np.abs(sizes - _size(frame))))
-        for ax, arm in zip(axes, weights, strict=True):
-            ax.clear()
-            surface(ax, scores[arm][k], x, y, f"{arm}: {left[arm][k]:.0%} still right")
-        figure.suptitle(frame)
-
-    plots.animate(
-        figure, draw, [f"moved by {100 * size:g} %" for size in sizes.round(4)],
-        "A good and a bad network at the same loss. Every unit's weights are moved at random by so many percent of their "
-        "own length.",
-        f"Animation: moved by 10 % the good network still gets {left['good'][-1]:.0%} of its points right, the bad one "
-        f"{left['bad'][-1]:.0%}.",
-    )  # fmt: skip
-
-
-def _size(frame):
-    return float(frame.split()[-2]) / 100
-
-
 def show_robust(found: Mapping[str, Mapping]) -> None:
     """Show the accuracy left against the size of the perturbation, good and bad; a panel a problem."""
     figure, axes = plt.subplots(1, len(found), figsize=(9, 3.8), sharey=True)
@@ -146,7 +111,11 @@ def show_robust(found: Mapping[str, Mapping]) -> None:
             "", xy=(middle["good"], 0.9), xytext=(middle["bad"], 0.9),
             arrowprops={"arrowstyle": "<->", "linewidth": 2, "color": plots.BLACK},
         )  # fmt: skip
-        ax.set(xscale="log", xlabel="size of the move, share of the weights", title=f"{name}: {ratio:.1f} times as far")
+        ax.set(
+            xscale="log",
+            xlabel="size of the move, share of the weights",
+            title=f"{name}: {ratio:.1f} times as far",
+        )
         ax.set_xlim(sizes[0], min(sizes[-1], 2.5))
         told.append(f"{name} {ratio:.1f}")
     first = np.atleast_1d(axes)[0]
@@ -167,7 +136,9 @@ def show_circles(radius: float, orders: float, weights: int) -> None:
     """Show two circles whose radii differ as the basins' do, and what this makes in n dimensions."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.9), width_ratios=[1, 1.5])
     for size, (color, line, _), name in ((radius, GOOD, "good"), (1.0, BAD, "bad")):
-        left.add_patch(plt.Circle((0, 0), size, fill=False, color=color, linestyle=line, linewidth=3))
+        left.add_patch(
+            plt.Circle((0, 0), size, fill=False, color=color, linestyle=line, linewidth=3)
+        )
         left.annotate(name, (0, size), ha="center", va="bottom", color=color, fontweight="bold")
     edge = 1.25 * radius
     left.set(xlim=(-edge, edge), ylim=(-edge, edge), aspect="equal", xticks=(), yticks=())
@@ -177,10 +148,30 @@ def show_circles(radius: float, orders: float, weights: int) -> None:
     right.plot(numbers, numbers * np.log10(radius), color=plots.GREEN, linewidth=2.6)
     small = numbers * np.log10(10 ** (10_000 / 268_346))
     right.plot(numbers, small, color=plots.PINK, linewidth=2.6, linestyle="--")
-    right.annotate(f"ratio of radii {radius:.2f}", (300, 300 * np.log10(radius)), xytext=(-10, 22), textcoords="offset points", ha="right", color=plots.GREEN, fontweight="bold")
-    right.annotate("ratio 1.09", (20_000, 20_000 * np.log10(1.0896)), xytext=(12, -20), textcoords="offset points", color=plots.PINK, fontweight="bold")
+    right.annotate(
+        f"ratio of radii {radius:.2f}",
+        (300, 300 * np.log10(radius)),
+        xytext=(-10, 22),
+        textcoords="offset points",
+        ha="right",
+        color=plots.GREEN,
+        fontweight="bold",
+    )
+    right.annotate(
+        "ratio 1.09",
+        (20_000, 20_000 * np.log10(1.0896)),
+        xytext=(12, -20),
+        textcoords="offset points",
+        color=plots.PINK,
+        fontweight="bold",
+    )
     right.axhline(10_000, color=plots.BLACK, linestyle=":", linewidth=1.5)
-    right.set(xscale="log", yscale="log", xlabel="number of weights", ylabel="orders of magnitude in volume")
+    right.set(
+        xscale="log",
+        yscale="log",
+        xlabel="number of weights",
+        ylabel="orders of magnitude in volume",
+    )
     right.set_title("the volume is the radius to the power of n")
     plots.show(
         figure,
@@ -191,51 +182,70 @@ def show_circles(radius: float, orders: float, weights: int) -> None:
     )
 
 
-def show_walks(found: Mapping[str, Mapping]) -> None:
-    """Show the accuracy on new points while training goes on, on the clean points alone; a panel a problem."""
-    figure, axes = plt.subplots(1, len(found), figsize=(9, 3.7), sharey=True)
+def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
+    """Show how far the nearest bad network is, and what becomes of bad ones while training goes on."""
+    figure, axes = plt.subplots(
+        1, 1 + len(found), figsize=(9, 3.9), width_ratios=[0.9] + [1] * len(found)
+    )
+    middle = _near(axes[0], near)
     told = []
-    for ax, (name, one) in zip(np.atleast_1d(axes), found.items(), strict=True):
+    for ax, (name, one) in zip(axes[1:], found.items(), strict=True):
         steps, ends = one["constants"]["steps"], {}
         for arm, (color, line, marker) in (("good", GOOD), ("bad", BAD)):
             paths = one[f"path_{arm}"].astype(float)
             ax.plot(steps, paths[:25].T, color=color, linewidth=0.6, alpha=0.35)
-            ax.plot(steps, paths.mean(axis=0), line, color=color, marker=marker, label=arm, linewidth=2.4)
-            ends[arm] = paths.mean(axis=0)[[0, -1]]
+            ax.plot(
+                steps,
+                paths.mean(axis=0),
+                line,
+                color=color,
+                marker=marker,
+                label=arm,
+                linewidth=2.4,
+            )
+            ends[arm] = [f"{share:.0%}" for share in paths.mean(axis=0)[[0, -1]]]
         ax.axhline(0.6, color=plots.BLACK, linestyle=":", linewidth=1.5)
-        ax.set(xlabel="further steps on the clean points", title=f"{name}: bad {ends['bad'][0]:.0%} to {ends['bad'][1]:.0%}")
-        told.append(f"{name}: bad ones from {ends['bad'][0]:.0%} to {ends['bad'][1]:.0%}, good ones from {ends['good'][0]:.0%} to {ends['good'][1]:.0%}")
-    first = np.atleast_1d(axes)[0]
-    first.set(ylabel="new points right", ylim=(0.4, 1.02))
-    first.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        ax.set(
+            xlabel="further steps", ylim=(0.4, 1.02), title=f"{name}: {' to '.join(ends['bad'])}"
+        )
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        told.append(
+            f"{name}: bad ones from {' to '.join(ends['bad'])}, good ones from {' to '.join(ends['good'])}"
+        )
+    axes[1].set(ylabel="new points right")
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     plots.show(
         figure,
-        "Training goes on without the attack points, with the optimizer's memory. Thin: single networks; thick: means of "
-        "50. Dotted: 60 %, below which a bad network has stayed bad.",
-        "New points right while training goes on. " + "; ".join(told) + ".",
+        f"Left: for {len(near['hit'])} good networks the nearest bad one, in units of the way from the initial "
+        "weights. Others: training goes on on the clean points; thin lines: networks, thick: means of 50, dotted: "
+        "60 %. In the titles: bad networks before and after.",
+        f"The nearest bad network is at {middle:.2f} of the way, in the middle. Training on: "
+        + "; ".join(told)
+        + ".",
     )
 
 
-def show_near(found: Mapping) -> None:
-    """Show how far the nearest bad network is, in units of the way that training has come."""
-    figure, ax = plt.subplots(figsize=(8, 2.7))
+def _near(ax, found):
+    """Draw the distances to the nearest bad network on the way from the initial weights; return their median."""
     values, hit = found["nearest"].astype(float), found["hit"]
-    up = np.random.default_rng(0).uniform(-0.3, 0.3, len(values))
-    ax.plot(values[hit], up[hit], "s", color=plots.ORANGE, alpha=0.65, markersize=6)
-    ax.plot([0, 1], [0.62, 0.62], color=plots.BLUE, linewidth=4)
-    for at, text, side in ((0, "good network", "left"), (1, "where training began", "right")):
-        ax.plot(at, 0.62, "o", color=plots.BLUE, markersize=9)
-        ax.annotate(text, (at, 0.72), ha=side, va="bottom")
-    ax.set(xlim=(-0.05, 1.1), ylim=(-0.5, 1.1), yticks=(), xlabel="distance, in units of the way that training has come")
-    ax.set_title(f"A bad network is near: at {np.median(values):.2f} of the way, in the middle")
-    plots.show(
-        figure,
-        f"Orange: for each of {len(values)} good networks the nearest bad one that an attack on a leash met; "
-        f"{np.mean(hit):.0%} met one.",
-        f"Distances to the nearest bad network: median {np.median(values):.2f} of the way from the initial weights, largest "
-        f"{values[hit].max():.2f}.",
+    aside = np.random.default_rng(0).uniform(
+        -0.3, 0.3, len(values)
+    )  # of where marks are drawn only
+    ax.plot(aside[hit], values[hit], "s", color=plots.ORANGE, alpha=0.65, markersize=5)
+    ax.plot([0.6, 0.6], [0, 1], color=plots.BLUE, linewidth=4)
+    for at, text in ((0, "good network"), (1, "initial weights")):
+        ax.plot(0.6, at, "o", color=plots.BLUE, markersize=9)
+        ax.annotate(text, (0.5, at), ha="right", va="bottom" if at else "top", fontsize=10)
+    middle = float(np.median(values))
+    ax.set(
+        xlim=(-0.75, 0.8),
+        ylim=(-0.12, 1.14),
+        xticks=(),
+        ylabel="distance / way",
+        title=f"near: {middle:.2f}",
     )
+    ax.grid(visible=False, axis="x")
+    return middle
 
 
 TASKS = {  # colour, line, marker, words
@@ -260,11 +270,17 @@ def show_guesses(found: Mapping) -> None:
         ax.set(aspect="equal", xticks=(), yticks=())
         ax.set_title(words, color=color, fontsize=11)
         shown = [p for p in counts if np.mean(found[f"testable_{task}_{p}"]) >= 0.5]
-        means = [found[f"preferred_{task}_{p}"][found[f"testable_{task}_{p}"]].mean() for p in shown]
-        main.plot(shown, means, line, color=color, marker=marker, label=words, linewidth=2.4, markersize=8)
+        means = [
+            found[f"preferred_{task}_{p}"][found[f"testable_{task}_{p}"]].mean() for p in shown
+        ]
+        main.plot(
+            shown, means, line, color=color, marker=marker, label=words, linewidth=2.4, markersize=8
+        )
         ends[words] = means[-1] if means else np.nan
     main.axhline(0.5, color=plots.BLACK, linestyle=":", linewidth=1.5)
-    main.set(xlabel="training points", ylabel="good, of good and bad", ylim=(-0.04, 1.04), xticks=counts)
+    main.set(
+        xlabel="training points", ylabel="good, of good and bad", ylim=(-0.04, 1.04), xticks=counts
+    )
     main.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     main.legend(loc="center right")
     easy, hard = (words for words in ("on simple pictures", "on wiggly ones"))
@@ -272,8 +288,8 @@ def show_guesses(found: Mapping) -> None:
     n, drawn = len(found[f"testable_moons_{counts[0]}"]), found["constants"]["draws"][0]
     plots.show(
         figure,
-        f"{n} data sets of each task, {drawn:,} random networks for each; means over data sets with 100 networks that fit, "
-        "drawn where at least half of them are. Top: the tasks.",
+        f"{n} data sets of each task, {drawn:,} random networks for each; means over data sets with 100 networks that "
+        "fit, drawn where at least half of them are. Top: the tasks.",
         "Share of good networks among random ones that fit, at the largest number of points: "
         + ", ".join(f"{words} {share:.0%}" for words, share in ends.items()) + ".",
     )  # fmt: skip
@@ -296,7 +312,14 @@ def show_flatter(found: Mapping) -> None:
         color, marker, words = ARMS[arm]
         change = (found[f"error_{arm}"] - found["error_plain"]).astype(float)
         one = stats.mean_interval(change)
-        left.plot(change, row + rng.uniform(-0.25, 0.25, len(change)), marker, color=color, alpha=0.3, markersize=4)
+        left.plot(
+            change,
+            row + rng.uniform(-0.25, 0.25, len(change)),
+            marker,
+            color=color,
+            alpha=0.3,
+            markersize=4,
+        )
         left.errorbar(
             one.estimate, row, xerr=[[one.estimate - one.low], [one.high - one.estimate]], color=plots.BLACK,
             marker="D", markersize=8, markerfacecolor="white", capsize=5, linewidth=2,
@@ -323,8 +346,8 @@ def show_flatter(found: Mapping) -> None:
     right.legend(loc="best", fontsize=9)
     plots.show(
         figure,
-        f"{len(found['error_plain'])} data sets; each method at its own best rate and with as many gradient evaluations. "
-        "Diamonds and marks: means with 99 % intervals. Right: full marks, lengths relative to the weights; empty marks, "
-        "plain distance.",
+        f"{len(found['error_plain'])} data sets; each method at its own best rate, with as many gradient evaluations. "
+        "Diamonds and marks: means with 99 % intervals. Right: full marks, relative to the weights; empty marks, plain "
+        "distance.",
         "Against plain training: " + "; ".join(told) + ".",
     )

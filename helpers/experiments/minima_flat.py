@@ -57,8 +57,8 @@ def pairs(seed, n, *, name, share, directions, steps):
         right, geometric mean over directions), ``halves_ARM`` (n, 2): the same on two halves of the directions. For the
         bad, (n,) bool: ``is_bad`` (in the end every clean point right, less than 53 % of new points), ``verified`` (so
         again on new points of another draw), ``wrong`` (every clean point right, 40 % or less of new points),
-        ``low_loss`` (is_bad at a clean loss of at most 0.001). ``matched`` (bool: a pair at equal clean loss). ``drop_ARM`` (n,): clean accuracy lost at
-        the size where the bad one has lost 10 points; ``relative_drop``: that of the good one over that of the bad one.
+        ``low_loss`` (is_bad at a clean loss of at most 0.001). ``matched`` (bool: a pair at equal clean loss).
+        ``drop_ARM`` (n,): clean accuracy lost at the size where the bad one has lost 10 points; ``relative_drop``: that of the good one over that of the bad one.
         ``curve_ARM`` (50, S): clean accuracy at ``constants["sizes"]``.
     """
     sets = [minima.draw(name, seed, row) for row in range(n)]
@@ -74,7 +74,10 @@ def pairs(seed, n, *, name, share, directions, steps):
         for what in ("test", "fit", "loss", "last_test", "last_fit", "last_loss"):
             found[f"{what}_{arm}"] = getattr(one, what)
         found[f"curve_{arm}"] = curves[arm][:CURVES].astype(np.float16)
-    found = {key: np.asarray(v, v.dtype if v.dtype == np.float16 else np.float32) for key, v in found.items()}
+    found = {
+        key: np.asarray(v, v.dtype if v.dtype == np.float16 else np.float32)
+        for key, v in found.items()
+    }
     fits, test = made["bad"].last_fit == 1, made["bad"].last_test
     again = np.stack([_anew(name, seed, row) for row in range(n)], axis=0)
     x, y = again[..., :-1].astype(np.float32), again[..., -1]

@@ -88,8 +88,9 @@ def nearest(seed, n, *, name, strengths, rates, steps, every):
 
     Good networks have learned the clean points and the attack points with their true labels. From there the labels of
     the attack points are flipped, with a new optimizer, and the squared distance to the good network, times a
-    strength, is added to the loss. At every look a network counts as bad if it gets all clean points right at a loss of
-    at most 0.1, and less than 53 % of new points. Replicate: data set and initial weights, with all strengths and rates.
+    strength, is added to the loss. At every look a network counts as bad if it gets all clean points right at a loss
+    of at most 0.1, and less than 53 % of new points. Replicate: data set and initial weights, with all strengths and
+    rates.
 
     Returns
     -------
@@ -177,7 +178,9 @@ def optimizers(seed, n, *, name, kinds, epochs, batch, share):
             optimizer=_optimizer(kind, steps), learning_rate=rate, seed=seeds.integer(seed, "fit"),
         )  # fmt: skip
         weights = [np.nan_to_num(w) for w in runs.weights]
-        test, fit = (minima.correct(name, weights, *at) for at in (new, (only.x_train, only.y_train)))
+        test, fit = (
+            minima.correct(name, weights, *at) for at in (new, (only.x_train, only.y_train))
+        )
         loss = minima.losses(name, weights, only.x_train, only.y_train)
         fits = (fit == 1) & (loss <= 0.01) & ~runs.diverged
         bads.append(fits & (test < minima.BAD))

@@ -16,8 +16,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 
-import numpy as np
-
 from helpers import data, models
 from helpers._base import seeds
 from helpers.experiments import minima_flat

@@ -50,7 +50,9 @@ def test_losses_and_shares_are_those_that_training_reports():
     sets, made = pair_of()
     one = made["bad"]
     assert np.allclose(
-        minima.losses("spirals", one.last, one.stack.x_val, one.stack.y_val), one.last_loss, rtol=1e-4
+        minima.losses("spirals", one.last, one.stack.x_val, one.stack.y_val),
+        one.last_loss,
+        rtol=1e-4,
     )
     model = minima.network("spirals")()
     model.set_weights([w[0] for w in one.last])
@@ -136,7 +138,9 @@ def test_a_flattened_training_is_the_one_of_keras_with_a_gradient_tape(method, s
     sets = [flatter.draw(1000, row, train=40, new=2) for row in range(2)]
     x, y = (np.stack([getattr(s, f"{a}_train") for s in sets]) for a in "xy")
     how = {"method": method, "rate": 0.1, "size": size, "decay": decay}
-    weights, kept = descent.flattened(net, start, x, y, seed=5, epochs=3, batch=10, looks=(2,), **how)
+    weights, kept = descent.flattened(
+        net, start, x, y, seed=5, epochs=3, batch=10, looks=(2,), **how
+    )
     rates = 0.1 * 0.5 * (1 + np.cos(np.pi * np.arange(12) / 12))
     for row in range(2):
         generator = seeds.generator(5, "order", row)
@@ -156,7 +160,9 @@ def test_noise_of_no_size_is_plain_training_and_has_the_variance_asked_for():
     y = np.tile(np.arange(20) % 10, (2, 1))
     kinds = [("plain", 0.0), ("shaken", 0.0), ("shaken", 0.5)]
     plain, still, moved = (
-        descent.flattened(net, start, x, y, seed=1, method=m, rate=0.1, size=s, epochs=2, batch=10)[0]
+        descent.flattened(net, start, x, y, seed=1, method=m, rate=0.1, size=s, epochs=2, batch=10)[
+            0
+        ]
         for m, s in kinds
     )
     assert np.allclose(plain[0], still[0], atol=1e-6)
@@ -167,7 +173,9 @@ def test_noise_of_no_size_is_plain_training_and_has_the_variance_asked_for():
     assert shakes.var() == pytest.approx(1, abs=0.02)
 
 
-@pytest.mark.parametrize(("options", "says"), [({"method": "flat"}, "method"), ({"batch": 3}, "batch")])
+@pytest.mark.parametrize(
+    ("options", "says"), [({"method": "flat"}, "method"), ({"batch": 3}, "batch")]
+)
 def test_arguments_that_do_not_fit_are_refused(options, says):
     net, start = flatter.network([8]), flatter.begin(1000, 1, [8])
     x, y = np.zeros((1, 10, 40), np.float32), np.zeros((1, 10), int)
@@ -231,9 +239,13 @@ def test_a_random_network_is_the_one_of_keras():
     model = keras.Sequential([keras.Input((2,))])
     for units, activation in ((16, "relu"), (16, "relu"), (1, None)):
         model.add(keras.layers.Dense(units, activation=activation))
-    model.set_weights([part[0].reshape(part[0].shape[-2:] if i == 0 else -1) if i else part[0] for layer in layers for i, part in enumerate(layer)])
+    model.set_weights(
+        [part[0] if k == 0 else part[0, 0] for one in layers for k, part in enumerate(one)]
+    )
     x = np.random.default_rng(2).normal(size=(50, 2)).astype(np.float32)
-    assert np.array_equal(random_search.positive(layers, x)[0], model.predict(x, verbose=0)[:, 0] > 0)
+    assert np.array_equal(
+        random_search.positive(layers, x)[0], model.predict(x, verbose=0)[:, 0] > 0
+    )
 
 
 def test_a_task_that_is_not_there_is_refused():
