@@ -159,7 +159,7 @@ def leashed(net, walk, x, y, *, rate, steps, stop=-1.0, strength=0.0, origin=Non
 
 
 def _shakes(keys, number, stream, like):
-    """Return uniform random numbers of mean 0 and variance 1, shaped like a weight, from each network's key and step."""
+    """Return uniform numbers of mean 0 and variance 1, shaped like a weight, from each network's key and step."""
     source = noise.Source(keys, tf.cast(number, tf.uint32))
     return (noise.uniform(source, stream, list(like.shape[1:]), like.dtype) - 0.5) * 12.0**0.5
 

@@ -47,8 +47,8 @@ def show_two(scores: Sequence[np.ndarray], x, y, tests: Sequence[float]) -> None
     plots.show(
         figure,
         "What two networks answer everywhere (shaded), and the 66 points of two spirals that both get right.",
-        f"Two maps with the same points. One follows the two spirals and gets {100 * better:.0f} % of new points right, "
-        f" the other is in shreds between the points: {100 * worse:.0f} %.",
+        f"Two maps with the same points. One follows the two spirals and gets {100 * better:.0f} % of new points "
+        f"right, the other is in shreds between the points: {100 * worse:.0f} %.",
     )
 
 
@@ -113,10 +113,12 @@ def show_robust(found: Mapping[str, Mapping]) -> None:
         )  # fmt: skip
         ax.set(
             xscale="log",
-            xlabel="size of the move, share of the weights",
+            xlabel="size of the move, of the weights' length",
             title=f"{name}: {ratio:.1f} times as far",
         )
         ax.set_xlim(sizes[0], min(sizes[-1], 2.5))
+        ax.set_xticks((0.01, 0.1, 1), ("1 %", "10 %", "100 %"))
+        ax.minorticks_off()
         told.append(f"{name} {ratio:.1f}")
     first = np.atleast_1d(axes)[0]
     first.set(ylabel="clean points still right", ylim=(0.45, 1.02))

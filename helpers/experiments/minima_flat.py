@@ -58,7 +58,8 @@ def pairs(seed, n, *, name, share, directions, steps):
         bad, (n,) bool: ``is_bad`` (in the end every clean point right, less than 53 % of new points), ``verified`` (so
         again on new points of another draw), ``wrong`` (every clean point right, 40 % or less of new points),
         ``low_loss`` (is_bad at a clean loss of at most 0.001). ``matched`` (bool: a pair at equal clean loss).
-        ``drop_ARM`` (n,): clean accuracy lost at the size where the bad one has lost 10 points; ``relative_drop``: that of the good one over that of the bad one.
+        ``drop_ARM`` (n,): clean accuracy lost at the size where the bad one has lost 10 points;
+        ``relative_drop``: that of the good one over that of the bad one.
         ``curve_ARM`` (50, S): clean accuracy at ``constants["sizes"]``.
     """
     sets = [minima.draw(name, seed, row) for row in range(n)]

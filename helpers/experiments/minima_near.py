@@ -76,7 +76,7 @@ def still(seed, n, *, name, share, rate, attack, more, every):
             f"after_{arm}": path[-1],
             f"loss_{arm}": walk.loss.astype(np.float32),
             f"moved_{arm}": (length(walk.weights, there) / way).astype(np.float32),
-            f"path_{arm}": np.stack(path[:1] + path[1:], axis=1)[:CURVES].astype(np.float16),
+            f"path_{arm}": np.stack(path, axis=1)[:CURVES].astype(np.float16),
         }
     found["stays_bad"] = found["after_bad"] < STAYS
     found["stays_good"] = found["after_good"] >= STAYS
@@ -132,6 +132,7 @@ def nearest(seed, n, *, name, strengths, rates, steps, every):
     )
     ok = (fit == 1) & (loss <= EDGE)
     found = {"way": way.astype(np.float32), "start_test": minima.correct(name, here, *new)}
+    # The last round, of bad networks, leaves what is reported of them.
     for what, below in (("nearest_fine", STAYS), ("nearest", minima.BAD)):
         far = np.where(ok & (test < below), away, np.inf).reshape(n, -1)
         best, rows = far.argmin(axis=1), np.arange(n)

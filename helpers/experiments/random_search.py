@@ -2,8 +2,9 @@
 
 Source: the summary of Huang et al. [huang-summary]: a random search is more likely to land in the basin of a good
 minimum than of a bad one. This can be done, without any estimate of a volume: draw the weights at random until a
-network gets all training points right [chiang2023]. The share of draws that do is the volume of all solutions in the measure of
-the draw, and it falls fast with the number of points. So the points are few, and the tasks are pictures in the plane.
+network gets all training points right [chiang2023]. The share of draws that do is the volume of all solutions in the
+measure of the draw, and it falls fast with the number of points. So the points are few, and the tasks are pictures in
+the plane.
 
 Networks 2-16-16-1 with ReLU; weights normal with variance 2 / inputs (He), biases with standard deviation 0.5. Draws
 come in pairs that differ in the sign of the output layer: each of a pair is a draw, and one evaluation serves both.
@@ -153,7 +154,8 @@ def guess(seed, n, *, tasks, counts, pairs):
         For each task and number of points P, (n,): ``accepted_TASK_P`` (int), ``good_TASK_P`` and ``bad_TASK_P`` (share
         of those tested with a test accuracy of at least 0.8, and below 0.53; 0 where none was accepted),
         ``preferred_TASK_P`` (good over good plus bad; a half where there is neither), ``testable_TASK_P`` (bool: 100 or
-        more accepted, and 20 % of them good or bad), ``mean_TASK_P`` (their mean test accuracy; a half where there is none).
+        more accepted, and 20 % of them good or bad), ``mean_TASK_P`` (their mean test
+        accuracy; a half where there is none).
         ``constants``: ``counts``, ``draws``.
     """
     found = {}
