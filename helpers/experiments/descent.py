@@ -216,14 +216,30 @@ def _flattened_program(recipe, method, batch, example):
     return runtime.cached(key, build)
 
 
+def _loss_program(recipe, example):
+    """Return the program (weights, x, y) -> mean loss of each network on all its examples, (W,)."""
+    key = ("loss", recipe.key, recipe.dtype, WIDTH, example[1].shape)
+
+    def build():
+        network = recipe.network()
+        loss = losses.per_example(losses.default("classification", recipe.output_shape[0]))
+
+        def function(weights, x, y):
+            return tf.reduce_mean(loss(y, network(x, weights, Context(False))), 1)
+
+        return runtime.compiled(function, *example, key=recipe.of_keras and key)
+
+    return runtime.cached(key, build)
+
+
 def _rms(w):
     """Return the root mean square of each network's kernel, (W,)."""
     return tf.sqrt(tf.reduce_mean(tf.square(w), list(range(1, w.shape.rank))))
 
 
 def flattened(
-    net, weights, x, y, *, seed, method, rate, size=0.0, decay=0.0, epochs, batch=100, looks=()
-):
+    net, weights, x, y, *, seed, method, rate, size=0.0, decay=0.0, epochs, batch=100, looks=(), target=None
+):  # fmt: skip
     """Train with momentum 0.9 and a rate that falls to zero along a cosine; the gradient is taken elsewhere.
 
     Parameters
@@ -241,11 +257,14 @@ def flattened(
         Decay: of L2 on the kernels, times the weights, added to the gradient.
     looks : sequence of int
         Epochs after which weights are kept.
+    target : float, optional
+        Keep also, under "nearest", each network's weights after the epoch whose training loss is nearest to this on a
+        log scale, of the epochs up to the first that is below.
 
     Returns
     -------
     weights : list of numpy.ndarray (M, ...)
-    kept : dict of int to list of numpy.ndarray
+    kept : dict of int or str to list of numpy.ndarray
     """
     if method not in METHODS:
         raise ValueError(f"Argument `method` must be one of {METHODS}. Received: {method!r}.")
@@ -269,6 +288,8 @@ def flattened(
         slots, kept = [tf.zeros_like(w) for w in here], []
         fixed = [mine_of(v) for v in (size, decay, keys, x, y)]
         orders = [seeds.generator(seed, "order", int(row)) for row in mine.chosen[: mine.kept]]
+        nearest, off = [w.numpy() for w in here], np.full(WIDTH, np.inf)
+        below = np.zeros(WIDTH, bool)
         for epoch in range(epochs):
             first = epoch * steps
             order = np.stack([one.permutation(examples) for one in orders]).astype(np.int32)
@@ -285,8 +306,18 @@ def flattened(
             here, slots, _ = _flattened_program(recipe, method, batch, given)(*given)
             if epoch + 1 in due:
                 kept.append([w.numpy() for w in here])
+            if target is not None and not below.all():
+                lost = _loss_program(recipe, (here, *fixed[3:]))(here, *fixed[3:]).numpy()
+                far = np.abs(np.log(np.maximum(lost, 1e-12) / target))
+                better = ~below & (far < off)  # False where the loss is NaN
+                off[better] = far[better]
+                for best, now in zip(nearest, here, strict=True):
+                    best[better] = now.numpy()[better]
+                below |= lost <= target
+        kept += [nearest] if target is not None else []
         return [w.numpy() for w in here] + [w for look in kept for w in look]
 
     flat, parts = runtime.map_chunks(work, members, WIDTH), len(weights)
-    kept = {e: flat[(i + 1) * parts : (i + 2) * parts] for i, e in enumerate(due)}
+    names = [*due, *(["nearest"] if target is not None else [])]
+    kept = {e: flat[(i + 1) * parts : (i + 2) * parts] for i, e in enumerate(names)}
     return flat[:parts], kept

@@ -51,13 +51,18 @@ def wrong(net, weights, x, y):
     return (100 * np.mean(scores.argmax(axis=-1) != y, axis=1)).astype(np.float32)
 
 
-def train(seed, net, start, x, y, *, method, rate, evaluations, size=0.0, decay=0.0, looks=30):
-    """Return weights at the end and at evenly spaced looks, for so many evaluations of the gradient."""
+def train(
+    seed, net, start, x, y, *, method, rate, evaluations, size=0.0, decay=0.0, looks=30, target=None
+):  # fmt: skip
+    """Return weights at the end and at evenly spaced looks, for so many evaluations of the gradient.
+
+    With a ``target`` also those nearest to this training loss, epoch by epoch (see `descent.flattened`).
+    """
     epochs = evaluations // EVALUATIONS[method] // (x.shape[1] // BATCH)
     when = sorted({round(epochs * (look + 1) / looks) for look in range(looks)} - {0})
     return descent.flattened(
         net, start, x, y, seed=seeds.integer(seed, "order"), method=method, rate=rate, size=size, decay=decay,
-        epochs=epochs, batch=BATCH, looks=when,
+        epochs=epochs, batch=BATCH, looks=when, target=target,
     )  # fmt: skip
 
 
@@ -113,6 +118,38 @@ def methods(seed, n, *, arms, evaluations, target, directions, hidden=HIDDEN, ex
             ways = seeds.integer(seed, "directions")
             found[f"{name}_{arm}"] = radii(
                 net, there, x, y, kind=kind, directions=directions, seed=ways
+            )
+    first = found[f"matched_loss_{next(iter(arms))}"]
+    for arm in arms:
+        off = np.abs(np.log(found[f"matched_loss_{arm}"] / first))
+        found[f"same_{arm}"] = off <= np.log(minima.FITS)
+    return found
+
+
+def at_equal_loss(seed, n, *, arms, evaluations, target, directions, hidden, examples):
+    """As `methods`, but with flatness measured at the epoch nearest to the target, where `methods` has every tenth.
+
+    Returns
+    -------
+    dict
+        As `methods`; ``same_ARM`` (bool): the loss where flatness is measured is the plain one's within a factor 1.5.
+    """
+    sets = [draw(seed, row, train=examples) for row in range(n)]
+    x, y = (np.stack([getattr(one, f"{axis}_train") for one in sets]) for axis in "xy")
+    new = np.stack([one.x_test for one in sets]), np.stack([one.y_test for one in sets])
+    net, start, found = network(hidden), begin(seed, n, hidden), {}
+    for arm, how in arms.items():
+        last, kept = train(
+            seed, net, start, x, y, evaluations=evaluations, target=target, looks=1, **how
+        )
+        for name, weights in (("", last), ("matched_", kept["nearest"])):
+            found[f"{name}error_{arm}"] = wrong(net, weights, *new)
+            lost = crossentropy(predict_many(net, weights, x), y)
+            found[f"{name}loss_{arm}"] = lost.astype(np.float32)
+        for name, kind in (("radius", "filter"), ("euclid", "euclidean")):
+            ways = seeds.integer(seed, "directions")
+            found[f"{name}_{arm}"] = radii(
+                net, kept["nearest"], x, y, kind=kind, directions=directions, seed=ways
             )
     first = found[f"matched_loss_{next(iter(arms))}"]
     for arm in arms:
