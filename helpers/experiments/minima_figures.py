@@ -254,7 +254,7 @@ TASKS = {  # colour, line, marker, words
     "half_plane": (plots.GREEN, "-", "^", "half-plane"),
     "xor": (plots.SKY, "-", "v", "XOR"),
     "moons": (plots.BLUE, "-", "o", "two moons"),
-    "stripes": (plots.PINK, "--", "D", "stripes"),
+    "stripes": (plots.PINK, ":", "D", "stripes"),
     "spirals": (plots.ORANGE, "--", "s", "spirals"),
 }
 
@@ -285,8 +285,8 @@ def show_guesses(found: Mapping) -> None:
     )
     main.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     main.legend(loc="center right")
-    easy, hard = (words for words in ("on simple pictures", "on wiggly ones"))
-    main.set_title(f"Random networks that fit are mostly good {easy}, and bad {hard}")
+    mostly = [words for words, share in ends.items() if share > 0.5]
+    main.set_title(f"Random networks that fit are mostly good on: {', '.join(mostly) or 'no picture'}")
     n, drawn = len(found[f"testable_moons_{counts[0]}"]), found["constants"]["draws"][0]
     plots.show(
         figure,
