@@ -219,8 +219,9 @@ def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
     plots.show(
         figure,
         f"Left: for {len(near['hit'])} good networks the nearest bad one, in units of the way from the initial "
-        "weights. Others: training goes on on the clean points; thin lines: networks, thick: means of 50, dotted: "
-        "60 %. In the titles: bad networks before and after.",
+        f"weights ({np.sum(~near['hit'])} met none). Others: training goes on on the clean points, n = "
+        f"{' and '.join(str(len(one['stays_bad'])) for one in found.values())}; thick: means, dotted: 60 %. In the "
+        "titles: bad networks before and after.",
         f"The nearest bad network is at {middle:.2f} of the way, in the middle. Training on: "
         + "; ".join(told)
         + ".",
@@ -244,7 +245,7 @@ def _near(ax, found):
         ylim=(-0.12, 1.14),
         xticks=(),
         ylabel="distance / way",
-        title=f"near: {middle:.2f}",
+        title=f"nearest bad: {middle:.2f}",
     )
     ax.grid(visible=False, axis="x")
     return middle
@@ -275,18 +276,25 @@ def show_guesses(found: Mapping) -> None:
         means = [
             found[f"preferred_{task}_{p}"][found[f"testable_{task}_{p}"]].mean() for p in shown
         ]
+        under = (
+            {"markersize": 15, "markerfacecolor": "none"}
+            if task == "stripes"
+            else {"markersize": 8}
+        )
         main.plot(
-            shown, means, line, color=color, marker=marker, label=words, linewidth=2.4, markersize=8
+            shown, means, line, color=color, marker=marker, label=words, linewidth=2.4, **under
         )
         ends[words] = means[-1] if means else np.nan
     main.axhline(0.5, color=plots.BLACK, linestyle=":", linewidth=1.5)
     main.set(
-        xlabel="training points", ylabel="good, of good and bad", ylim=(-0.04, 1.04), xticks=counts
+        xlabel="training points", ylabel="good, of good and bad", ylim=(-0.08, 1.04), xticks=counts
     )
     main.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     main.legend(loc="center right")
     mostly = [words for words, share in ends.items() if share > 0.5]
-    main.set_title(f"Random networks that fit are mostly good on: {', '.join(mostly) or 'no picture'}")
+    main.set_title(
+        f"Random networks that fit are mostly good on: {', '.join(mostly) or 'no picture'}"
+    )
     n, drawn = len(found[f"testable_moons_{counts[0]}"]), found["constants"]["draws"][0]
     plots.show(
         figure,
