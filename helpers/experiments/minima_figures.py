@@ -267,7 +267,8 @@ def show_guesses(found: Mapping) -> None:
     counts = found["constants"]["counts"]
     pictures = [figure.add_subplot(grid[0, k]) for k in range(5)]
     main, ends = figure.add_subplot(grid[1, :]), {}
-    for ax, (task, (color, line, marker, words)) in zip(pictures, TASKS.items(), strict=True):
+    tasks = {task: look for task, look in TASKS.items() if f"good_{task}_{counts[0]}" in found}
+    for ax, (task, (color, line, marker, words)) in zip(pictures, tasks.items(), strict=False):
         _, (x, y) = random_search.draw(task, 0, 1)
         ax.scatter(*x.T, s=5, c=np.where(y, plots.ORANGE, plots.BLUE))
         ax.set(aspect="equal", xticks=(), yticks=())
@@ -316,7 +317,7 @@ ARMS = {
 def show_flatter(found: Mapping) -> None:
     """Show how each method changes the errors, and the radius of the basin in two units, against plain training."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.7))
-    rng, told = np.random.default_rng(0), []
+    rng, told, short = np.random.default_rng(0), [], []
     others = [arm for arm in ARMS if arm != "plain"]
     for row, arm in enumerate(others):
         color, marker, words = ARMS[arm]
@@ -343,9 +344,10 @@ def show_flatter(found: Mapping) -> None:
             )  # fmt: skip
         flat = np.exp(np.mean(np.log(found[f"radius_{arm}"] / found["radius_plain"])))
         told.append(f"{words} {one.estimate:.1f} points, radius times {flat:.2f}")
+        short.append(f"{words} {one.estimate:.1f}")
     for ax, none, label, title in (
-        (left, 0, "errors minus those of plain training, points", "errors on new signals"),
-        (right, 1, "radius of the basin over that of plain training", "flatness, at equal loss"),
+        (left, 0, "errors minus plain training's, points", "errors on new signals"),
+        (right, 1, "radius of the basin over plain training's", "flatness, at equal loss"),
     ):
         ax.axvline(none, color=plots.BLACK, linestyle=":", linewidth=1.5)
         ax.set(xlabel=label, title=title)
@@ -354,6 +356,7 @@ def show_flatter(found: Mapping) -> None:
     left.set_yticks(range(len(others)), [ARMS[arm][2] for arm in others])
     right.set_yticks(range(len(others)), [""] * len(others))
     right.legend(loc="best", fontsize=9)
+    figure.suptitle(f"Errors, in points: {', '.join(short)}")
     plots.show(
         figure,
         f"{len(found['error_plain'])} data sets; each method at its own best rate, with as many gradient evaluations. "
