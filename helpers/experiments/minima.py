@@ -109,10 +109,15 @@ def asked(sets, share: float, *, flipped: bool = True) -> data.Dataset:
     return data.Dataset.stack([landscape.attacked(one, share, flipped=flipped) for one in sets])
 
 
+def both(sets, share: float) -> dict[str, data.Dataset]:
+    """Return what ``good`` and ``bad`` networks are asked for: the same points, some labels flipped for bad ones."""
+    return {arm: asked(sets, share, flipped=arm == "bad") for arm in ("good", "bad")}
+
+
 def looks(steps: int) -> tuple[int, ...]:
     """Return the steps after which weights are kept: 10, and then ever farther apart, by a twentieth."""
     grown = np.unique(np.round(10 * DENSE ** np.arange(200)))
-    return tuple(int(step) for step in grown[grown < steps]) + (steps,)
+    return (*(int(step) for step in grown[grown < steps]), steps)
 
 
 def train(name, seed, stack, *, steps=None, rate=None, snapshots=(), weights=None, **options):

@@ -105,6 +105,8 @@ WIDER = {
     "huang-summary/good-have-wider-margins": "the pilot's effect is ten times the size asked for",
     "ours/recipe-share-of-flatness": "the pilot's loss by the recipe alone is a hundredth of the whole",
     "ours/no-wide-margin-takes-longer": "the pilot took fifteen times as long",
+    "flat-minima/good-survive-perturbation": "the pilot's effect is nine times the size asked for",
+    "ours/a-little-narrower-is-enormously-smaller": "the effect was six times the size asked for",
     "keras-post/overfitting-grows-with-dimension": "the pilot's effect is forty times the smallest that counts",
 }
 
