@@ -22,7 +22,9 @@ INPUTS = 40
 
 def signals(seed, row, examples):
     """Return signals (N, 40) and random labels (N,); fewer examples are the first ones of more."""
-    x = data.mnist1d_fresh(n_train=examples, n_test=0, seed=seeds.integer(seed, "signals", row)).x_train
+    x = data.mnist1d_fresh(
+        n_train=examples, n_test=0, seed=seeds.integer(seed, "signals", row)
+    ).x_train
     return x, seeds.generator(seed, "labels", row).integers(0, CLASSES, examples)
 
 
@@ -165,7 +167,9 @@ def cover(examples, inputs):
     >>> cover(20, 10)
     0.5
     """
-    return float(2.0 ** (1 - examples) * sum(scipy.special.comb(examples - 1, k) for k in range(inputs)))
+    return float(
+        2.0 ** (1 - examples) * sum(scipy.special.comb(examples - 1, k) for k in range(inputs))
+    )
 
 
 def planes(seed, n, *, inputs, factors):

@@ -45,10 +45,17 @@ def loss_advantage(seed, n, *, hidden, epochs, rate, noise):
     runs = keras_post.train(
         seed, sets, hidden=hidden, epochs=last, rate=rate, snapshots=[e for e in epochs if e < last]
     )
-    x, y = (np.stack([getattr(one, name)[:, 0] for one in sets]).astype(float) for name in ("x_train", "y_train"))
+    x, y = (
+        np.stack([getattr(one, name)[:, 0] for one in sets]).astype(float)
+        for name in ("x_train", "y_train")
+    )
     truth = np.mean((1 + 2 * x - y) ** 2, axis=1)
     line = keras_post.errors_of_lines(sets)[0]
-    found = {"loss_true": truth.astype(np.float32), "loss_line": line.astype(np.float32), "pays_line": line < truth}
+    found = {
+        "loss_true": truth.astype(np.float32),
+        "loss_line": line.astype(np.float32),
+        "pays_line": line < truth,
+    }
     for epoch in epochs:
         loss, _, excess = keras_post.errors(runs, sets, None if epoch == last else epoch)
         found |= {
@@ -88,7 +95,9 @@ def fits_and_fails(seed, n, *, train, extra, new, hidden, epochs, rate, batch):
     options = {"task": "signals", "hidden": hidden, "epochs": epochs, "rate": rate, "batch": batch}
     bad, _, _ = random_labels.learn_by_heart(seed, both, **options)
     plain, _, _ = random_labels.learn_by_heart(seed, sets, **options)
-    training, first, again = (random_labels.error_on(bad, sets, part) for part in ("train", "test", "val"))
+    training, first, again = (
+        random_labels.error_on(bad, sets, part) for part in ("train", "test", "val")
+    )
     nothing = 100 - random_labels.CHANCE
     fails = (training == 0) & (first >= nothing)
     return random_labels.single(

@@ -1,9 +1,9 @@
 """Wrong labels on MNIST digits and MNIST-1D signals: what does a network learn first, and how long does nonsense take?
 
 The question of the thread *Why can neural networks generalize at all?* [generalization-thread], with the two papers
-that put it to the test: Zhang et al. [zhang2017] and Arpit et al. [arpit2017]. Digits are MNIST's, 28 x 28 pixels, drawn
-anew for each replicate from a pool of 5,000; small digits have 8 x 8 pixels, from a pool of 1,797 (what is found holds
-given these pools); signals [greydanus2024] are generated, so that no two replicates share one.
+that put it to the test: Zhang et al. [zhang2017] and Arpit et al. [arpit2017]. Digits are MNIST's, of 28 x 28 pixels,
+drawn anew for each replicate from a pool of 5,000; small digits have 8 x 8 pixels, from a pool of 1,797 (what is found
+holds given these pools); signals [greydanus2024] are generated, so that no two replicates share one.
 
 Labels are *wrong* (always another class), *redrawn* (from all ten classes, so that a tenth of them stays right) or
 follow a *rule* (two classes change their names, so that as many labels are wrong, and all in the same way). Shares,
@@ -20,7 +20,7 @@ import scipy.spatial.distance
 from helpers import data, models
 from helpers._base import checks, seeds
 from helpers._tensorflow import keras
-from helpers.engine import fit_many, predict_many
+from helpers.engine import fit_many
 
 CLASSES = 10
 CHANCE = 100 / CLASSES  # percent right, of a guess
@@ -28,7 +28,6 @@ SHOWN = 50  # replicates whose curves are kept
 BLOCK = 20  # replicates trained together: so many snapshots fit into memory
 SWAPPED = (0, 1)  # the two classes that change their names under the rule: a fifth of all labels
 HOW = ("wrong", "redrawn", "rule")
-LATE = 0.05  # share of the rightly labelled training examples that is called late
 SHAPES = {"digits": (28, 28), "signals": (40,), "small_digits": (64,)}  # of an example, by task
 
 
@@ -88,8 +87,9 @@ def percent(hits, where=None):
 
 
 def single(arrays):
-    """Return float arrays in single precision."""
-    return {k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in arrays.items()}
+    """Return float arrays in single precision, paths in half: they are drawn only."""
+    kinds = {name: np.float16 if name.endswith("_path") else np.float32 for name in arrays}
+    return {k: v.astype(kinds[k]) if v.dtype.kind == "f" else v for k, v in arrays.items()}
 
 
 def blocks(work, seed, n):
@@ -102,141 +102,10 @@ def blocks(work, seed, n):
     return {name: v[:SHOWN] if name.endswith("_path") else v for name, v in joined.items()}
 
 
-# ------------------------------------------------------------------------------- what is learned first
-
-
-def sense_first(seed, n, *, task, sizes, hidden, epochs, rate, batch, share, arms):
-    """What does a network say about wrongly labelled training examples, before it has learned them by heart?
-
-    All arms share data, initial weights and, where they have as many examples, the order of batches: ``wrong`` labels
-    at random, a ``rule`` that makes as many labels wrong, and ``left_out``: the wrongly labelled examples are not in
-    the training set. The epoch is chosen by accuracy on validation examples whose labels are right (under the rule:
-    follow the rule). Replicate: data set, labels and initial weights.
-
-    Returns
-    -------
-    dict
-        For each arm, (n,): ``agreement_ARM``, how often, in percent, wrongly labelled examples get their true label at
-        the chosen epoch, ``rise_ARM`` that minus chance, ``chosen_ARM`` that epoch, ``end_ARM`` the same at the last, ``given_ARM`` how often they get
-        the label that they were given at the last; and of the first 50, at the epochs ``constants["looks"]``:
-        ``true_ARM_path``, ``given_ARM_path``, ``clean_ARM_path`` (rightly labelled training examples), ``new_ARM_path``
-        (new examples, their true labels). ``agreement_noisy`` (n,): the epoch chosen on validation examples with as
-        many wrong labels. Of the arm ``wrong``: ``late_missed, clean_missed, wrong_missed`` (n,): how often a network
-        that was trained on other examples misses the training label of the rightly labelled examples that are learned
-        last, of all of them, and of the wrongly labelled; ``late_epoch, clean_epoch, wrong_epoch``: when they are learned.
-    """
-    looks = looks_of(epochs)
-
-    def work(seed, rows):
-        sets = [draw(seed, row, task=task, **sizes) for row in rows]
-        found = {}
-        for arm in arms:
-            found |= _arm(seed, rows, sets, arm, looks, task, hidden, rate, batch, share)
-        return found
-
-    return single(blocks(work, seed, n)) | {"constants": {"looks": np.array(looks, np.int32)}}
-
-
-def _arm(seed, rows, sets, arm, looks, task, hidden, rate, batch, share):
-    """Return what `sense_first` keeps of one arm."""
-    how = "rule" if arm == "rule" else "wrong"
-    pairs = [
-        relabelled(one, seed, row, share=share, how=how)
-        for one, row in zip(sets, rows, strict=True)
-    ]
-    new, wrong = [one for one, _ in pairs], np.stack([mask for _, mask in pairs])
-    x, given, true = stacked(sets, "x_train"), stacked(new, "y_train"), stacked(sets, "y_train")
-    taught = new
-    if arm == "left_out":
-        keep = np.argsort(wrong, axis=1, kind="stable")[:, : int((~wrong).sum(axis=1).min())]
-        taught = [
-            dataclasses.replace(one, x_train=one.x_train[k], y_train=one.y_train[k])
-            for one, k in zip(new, keep, strict=True)
-        ]
-    runs = fit_many(
-        network(task, hidden), training_only(taught), members=len(sets), epochs=looks[-1], batch_size=batch,
-        learning_rate=rate, snapshots=looks[:-1], record_every=looks[-1], seed=seeds.integer(seed, "fit"),
-    )  # fmt: skip
-    said = np.stack([answers(runs, x, look) for look in looks])  # (E, M, N)
-    aside = np.stack([answers(runs, stacked(sets, "x_val"), look) for look in looks])
-    fresh = np.stack([answers(runs, stacked(sets, "x_test"), look) for look in looks])
-    right = percent(said == true, wrong)  # (E, M)
-    kept = percent(said == given, wrong)
-    at = percent(aside == stacked(new, "y_val")).argmax(axis=0)
-    here = np.arange(len(sets))
-    found = {
-        f"agreement_{arm}": right[at, here], f"rise_{arm}": right[at, here] - CHANCE, f"chosen_{arm}": np.array(looks, np.int32)[at],
-        f"end_{arm}": right[-1], f"given_{arm}": kept[-1], f"true_{arm}_path": right.T,
-        f"given_{arm}_path": kept.T, f"clean_{arm}_path": percent(said == true, ~wrong).T,
-        f"new_{arm}_path": percent(fresh == stacked(sets, "y_test")).T,
-    }  # fmt: skip
-    if arm == "wrong":
-        noisy = [noisy_labels(one.y_val, seed, row, share) for one, row in zip(sets, rows, strict=True)]
-        at = percent(aside == np.stack(noisy)).argmax(axis=0)
-        found["agreement_noisy"] = right[at, here]
-        outside = _outsider(seed, sets, task, hidden, rate, batch, x)
-        found |= late(said == given, outside != given, wrong, looks)
-    return found
-
-
 def training_only(sets):
     """Return the stack of data sets without validation and test parts, which training need not carry along."""
     nothing = {"x_val": None, "y_val": None, "x_test": None, "y_test": None}
     return data.Dataset.stack([dataclasses.replace(one, **nothing) for one in sets])
-
-
-def noisy_labels(labels, seed, row, share):
-    """Return labels (N,) with as large a share of wrong ones as the training set has."""
-    generator = seeds.generator(seed, "validation labels", row)
-    shift = generator.integers(1, CLASSES, len(labels))
-    picked = generator.permutation(len(labels)) < round(share * len(labels))
-    return np.where(picked, (labels + shift) % CLASSES, labels)
-
-
-def _outsider(seed, sets, task, hidden, rate, batch, x):
-    """Return what networks say about x that learned from the test examples and their true labels, (M, N)."""
-    others = [dataclasses.replace(one, x_train=one.x_test, y_train=one.y_test) for one in sets]
-    runs = fit_many(
-        network(task, hidden), training_only(others), members=len(sets), epochs=OUTSIDE, batch_size=batch,
-        learning_rate=rate, record_every=OUTSIDE, seed=seeds.integer(seed, "outsider"),
-    )  # fmt: skip
-    return answers(runs, x)
-
-
-OUTSIDE = 40  # epochs of the network that learned from other examples
-
-
-def late(hits, missed, wrong, looks):
-    """Return what is known of the rightly labelled examples that are learned last.
-
-    Parameters
-    ----------
-    hits : numpy.ndarray of bool (E, M, N)
-        Whether the training label is given at each look.
-    missed, wrong : numpy.ndarray of bool (M, N)
-        Whether an outsider misses the training label; whether that label is wrong.
-    looks : sequence of int (E,)
-        Epochs.
-
-    Returns
-    -------
-    dict of numpy.ndarray (M,)
-        As in `sense_first`. An example is learned at the look from which on it always gets its label; at twice the
-        last epoch if never.
-    """
-    epochs = np.append(np.asarray(looks), 2 * looks[-1])
-    since = len(looks) - np.cumprod(hits[::-1], axis=0).sum(axis=0)  # first look of the last unbroken run, (M, N)
-    when = epochs[since].astype(float)
-    found = {}
-    for name in ("late", "clean", "wrong"):
-        chosen = wrong if name == "wrong" else ~wrong
-        if name == "late":
-            order = np.where(wrong, -1.0, when + np.linspace(0, 0.5, wrong.shape[1]))  # ties: the later in the list
-            count = max(1, round(LATE * int((~wrong).sum(axis=1).min())))
-            chosen = order.argsort(axis=1).argsort(axis=1) >= wrong.shape[1] - count
-        found[f"{name}_missed"] = percent(missed, chosen)
-        found[f"{name}_epoch"] = (when * chosen).sum(axis=1) / chosen.sum(axis=1)
-    return found
 
 
 # ------------------------------------------------------------------------------- by heart, and how long
@@ -252,7 +121,8 @@ def learn_by_heart(seed, sets, *, task, hidden, epochs, rate, batch, snapshots=(
         does not happen; whether it happens (M,).
     """
     own = [
-        dataclasses.replace(one, x_val=one.x_train, y_val=one.y_train, x_test=None, y_test=None) for one in sets
+        dataclasses.replace(one, x_val=one.x_train, y_val=one.y_train, x_test=None, y_test=None)
+        for one in sets
     ]
     stop = keras.callbacks.EarlyStopping(
         "val_accuracy", mode="max", patience=PATIENCE, restore_best_weights=True
@@ -285,12 +155,13 @@ def dose(seed, n, *, task, sizes, hidden, epochs, rate, batch, shares):
     Returns
     -------
     dict
-        ``error, early, copied, epochs, fitted`` (n, S) at the S shares of ``constants["shares"]``: errors on new examples
-        then, and at the look with the best validation accuracy; those of copying the label of the nearest training
-        example; epochs needed; whether all labels were learned. ``largest_step, largest_step_early,
+        ``error, early, copied, epochs, fitted`` (n, S) at the S shares of ``constants["shares"]``: errors on new
+        examples then, and at the look with the best validation accuracy; those of copying the label of the nearest
+        training example; epochs needed; whether all labels were learned. ``largest_step, largest_step_early,
         largest_step_copied`` (n,): the largest part of the rise from the first to the last share that comes between two
-        neighbouring shares. ``error_random`` (n,): with all labels redrawn; ``all_fitted`` (n,) bool. ``epochs_true, epochs_random, fitted_true, fitted_random`` (n,): with no
-        label redrawn, and with all.
+        neighbouring shares. ``error_random`` (n,): with all labels redrawn; ``all_fitted`` (n,) bool. ``epochs_true,
+        epochs_random, fitted_true, fitted_random`` (n,): with no label redrawn, and with all; ``factor``: the one
+        number of epochs over the other.
     """
     looks = looks_of(epochs, 4)
 
@@ -302,7 +173,14 @@ def dose(seed, n, *, task, sizes, hidden, epochs, rate, batch, shares):
                 for one, row in zip(sets, rows, strict=True)
             ]
             runs, took, fitted = learn_by_heart(
-                seed, new, task=task, hidden=hidden, epochs=epochs, rate=rate, batch=batch, snapshots=looks
+                seed,
+                new,
+                task=task,
+                hidden=hidden,
+                epochs=epochs,
+                rate=rate,
+                batch=batch,
+                snapshots=looks,
             )
             aside = np.array([error_on(runs, sets, "val", look) for look in looks])
             later = np.array(looks)[:, None] > took
@@ -312,7 +190,10 @@ def dose(seed, n, *, task, sizes, hidden, epochs, rate, batch, shares):
             copied = np.stack([nearest_error(one) for one in zip(sets, new, strict=True)])
             columns.append((error_on(runs, sets), early, copied, took, fitted))
         names = ("error", "early", "copied", "epochs", "fitted")
-        return {name: np.stack(parts, axis=1) for name, parts in zip(names, zip(*columns, strict=True), strict=True)}
+        return {
+            name: np.stack(parts, axis=1)
+            for name, parts in zip(names, zip(*columns, strict=True), strict=True)
+        }
 
     found = blocks(work, seed, n)
     ends = {
@@ -340,18 +221,24 @@ def nearest_error(pair):
 def largest_step(errors):
     """Return the largest step between neighbours of (n, S), as a part of the whole rise; 1 where nothing rises."""
     rise = errors[:, -1] - errors[:, 0]
-    return np.where(rise > 0, np.diff(errors, axis=1).max(axis=1) / np.where(rise > 0, rise, 1), 1.0)
+    return np.where(
+        rise > 0, np.diff(errors, axis=1).max(axis=1) / np.where(rise > 0, rise, 1), 1.0
+    )
 
 
 def noise_inputs(one, seed, row):
     """Return a data set with normal random numbers in the place of every training and test input."""
     generator = seeds.generator(seed, "inputs", row)
-    parts = {name: generator.standard_normal(getattr(one, name).shape) for name in ("x_train", "x_test")}
-    return dataclasses.replace(one, **{name: part.astype(np.float32) for name, part in parts.items()})
+    parts = {
+        name: generator.standard_normal(getattr(one, name).shape) for name in ("x_train", "x_test")
+    }
+    return dataclasses.replace(
+        one, **{name: part.astype(np.float32) for name, part in parts.items()}
+    )
 
 
 def by_heart(seed, n, *, task, sizes, hidden, epochs, rate, batch, arms):
-    """Can the network learn random labels by heart, what does it know about new examples then, and how long does it take?
+    """Can the network learn random labels by heart, how long does it take, and what does it know about new examples?
 
     Arms: ``first`` and ``again`` are two draws of random labels for the same examples, initial weights and order of
     batches; in ``noise`` the inputs are normal random numbers, and the labels those of ``first``. Replicate: data set,
@@ -377,93 +264,11 @@ def by_heart(seed, n, *, task, sizes, hidden, epochs, rate, batch, arms):
             runs, took, fitted = learn_by_heart(
                 seed, new, task=task, hidden=hidden, epochs=epochs, rate=rate, batch=batch
             )
-            found |= {f"fitted_{arm}": fitted, f"epochs_{arm}": took, f"error_{arm}": error_on(runs, sets)}
+            found |= {
+                f"fitted_{arm}": fitted,
+                f"epochs_{arm}": took,
+                f"error_{arm}": error_on(runs, sets),
+            }
         return found
-
-    return single(blocks(work, seed, n))
-
-
-def nearness(seed, n, *, task, sizes, hidden, epochs, rate, batch):
-    """Does a network that fits its training examples make more errors on new ones that lie far from them?
-
-    Replicate: data set and initial weights.
-
-    Returns
-    -------
-    dict
-        ``error_near, error_far, error`` (n,) in percent: among the fifth of the new examples that is nearest to its
-        nearest training example, among the farthest fifth, among all. ``copied_near, copied_far`` (n,): of copying the
-        label of that training example.
-    """
-
-    def work(seed, rows):
-        sets = [draw(seed, row, task=task, **sizes) for row in rows]
-        runs, _, _ = learn_by_heart(
-            seed, sets, task=task, hidden=hidden, epochs=epochs, rate=rate, batch=batch
-        )
-        missed = answers(runs, stacked(sets, "x_test")) != stacked(sets, "y_test")
-        columns = [_by_distance(one, its) for one, its in zip(sets, missed, strict=True)]
-        names = ("error_near", "error_far", "copied_near", "copied_far", "error")
-        return dict(zip(names, np.transpose(columns), strict=True))
-
-    return single(blocks(work, seed, n))
-
-
-def _by_distance(one, missed):
-    """Return the errors among the nearest and the farthest fifth, those of copying there, and all errors, in percent."""
-    x, at = (part.reshape(len(part), -1) for part in (one.x_test, one.x_train))
-    apart = scipy.spatial.distance.cdist(x, at)
-    order, fifth = apart.min(axis=1).argsort(kind="stable"), len(x) // 5
-    copied = one.y_train[apart.argmin(axis=1)] != one.y_test
-    ends = order[:fifth], order[-fifth:]
-    return [100 * values[end].mean() for values in (missed, copied) for end in ends] + [100 * missed.mean()]
-
-
-# ------------------------------------------------------------------------------- dropout
-
-
-def dropout(seed, n, *, task, sizes, hidden, epochs, longer, rate, batch, drop):
-    """Does dropout keep a network from learning random labels, without harm on true ones?
-
-    Four networks on each data set: without and with dropout, on the true labels and on random ones; all share data,
-    initial weights and the order of batches. Replicate: data set, labels and initial weights.
-
-    Returns
-    -------
-    dict
-        ``learned_plain, learned_dropped`` (n,): random training labels that are given after ``epochs``, in percent, in
-        prediction mode; ``learned_later`` with dropout after ``longer``; ``error_plain, error_dropped`` (n,): errors on
-        new examples of the networks that were trained on the true labels for ``epochs``; ``own_plain, own_dropped``
-        (n,): true training labels that they give; ``error_half`` (n,): without dropout, from half of the examples.
-    """
-
-    def work(seed, rows):
-        sets, found = [draw(seed, row, task=task, **sizes) for row in rows], {}
-        noise = [
-            relabelled(one, seed, row, share=1.0, how="redrawn")[0]
-            for one, row in zip(sets, rows, strict=True)
-        ]
-        for arm, value in (("plain", 0.0), ("dropped", drop)):
-            for name, taught in (("own", sets), ("learned", noise)):
-                last = longer if (arm, name) == ("dropped", "learned") else epochs
-                runs = fit_many(
-                    network(task, hidden, dropout=0.5), training_only(taught), members=len(sets), epochs=last,
-                    batch_size=batch, learning_rate=rate, vary={"dropout": np.full(len(sets), value)},
-                    snapshots=[epochs] if last > epochs else [], record_every=last, seed=seeds.integer(seed, "fit"),
-                )  # fmt: skip
-                at = epochs if last > epochs else None
-                found[f"{name}_{arm}"] = 100 - error_on(runs, taught, "train", at)
-                if name == "own":
-                    found[f"error_{arm}"] = error_on(runs, sets)
-                if last > epochs:
-                    found["learned_later"] = 100 - error_on(runs, taught, "train")
-        half = [
-            dataclasses.replace(one, x_train=one.x_train[::2], y_train=one.y_train[::2]) for one in sets
-        ]
-        runs = fit_many(
-            network(task, hidden), training_only(half), members=len(sets), epochs=epochs, batch_size=batch,
-            learning_rate=rate, record_every=epochs, seed=seeds.integer(seed, "fit"),
-        )  # fmt: skip
-        return found | {"error_half": error_on(runs, sets)}
 
     return single(blocks(work, seed, n))
