@@ -21,7 +21,7 @@ INPUTS = 40
 
 
 def signals(seed, row, examples):
-    """Return signals (N, 40) and random labels (N,); fewer examples are the first ones of more."""
+    """Return signals (N, 40) and random labels (N,) of repeat ``row``."""
     x = data.mnist1d_fresh(
         n_train=examples, n_test=0, seed=seeds.integer(seed, "signals", row)
     ).x_train
