@@ -48,10 +48,9 @@ def show_first(found: Mapping) -> None:
     means = np.asarray(found["true_wrong_path"], float).mean(axis=0)
     best = int(means.argmax())
     ax.set_title(
-        f"At epoch {epochs[best]} the network corrects {means[best]:.0f} % of the wrong labels, "
-        f"at epoch {epochs[-1]} {means[-1]:.0f} %"
+        f"Wrong labels: {means[best]:.0f} % corrected at epoch {epochs[best]}, {means[-1]:.0f} % at epoch {epochs[-1]}"
     )
-    ax.legend(loc="center left")
+    ax.legend(loc="center left", bbox_to_anchor=(0.01, 0.31))
     n = len(found["true_wrong_path"])
     plots.show(
         figure,
@@ -189,7 +188,9 @@ def play_first(found: Mapping) -> None:
         _epochs(right, epochs)
         right.set_xlim(epochs[0] * 0.9, epochs[-1] * 1.1)
         right.set(ylabel="training digits, in %", title="means")
-        right.legend(loc="center left", fontsize=10)
+        if not figure.legends:  # once, so that nothing jumps
+            handles = right.get_legend_handles_labels()
+            figure.legend(*handles, loc="outside lower center", ncols=3, fontsize=10)
 
     best = int(true.mean(axis=0).argmax())
     plots.animate(
@@ -222,7 +223,7 @@ def show_why(found: Mapping) -> None:
         ends[arm] = found[f"agreement_{arm}"].mean()
     _epochs(left, epochs)
     left.set(ylabel="these digits get their true label, in %", title="what the networks say")
-    left.legend(loc="center left", bbox_to_anchor=(0.02, 0.45), fontsize=10)
+    left.legend(loc="center left", bbox_to_anchor=(0.02, 0.25), fontsize=10)
     groups = {"clean": "right, all", "late": "right,\nlearned last", "wrong": "wrong"}
     means = []
     for at, (name, kind) in enumerate(zip(groups, ("clean", "new", "true"), strict=True)):
