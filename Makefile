@@ -3,6 +3,7 @@
 #   PYTHON=COMMAND    the Python to build it with (default: a 3.13, 3.12 or 3.11 found on the PATH)
 #   PROFILE, SEED, NOTEBOOKS="01 02", OUT=DIR    what `make notebooks` executes and where it writes
 #   ONLY="01", SEED, SCALE=0.1    which experiments `make experiments` trains, under which master seed, how many rows
+#   MINUTES=60        how long `make verify` trains first rows again (default: 8)
 #   FRESH=1, CONFIRM=1, STATUS=1  train all anew, also what other code made, or only list them
 SHELL := /bin/sh
 VENV ?= .venv
@@ -15,6 +16,7 @@ FRESH ?=
 CONFIRM ?=
 SEEDS ?= 1 2 3 4 5
 STATUS ?=
+MINUTES ?=
 NOTEBOOKS ?=
 OUT ?=
 TEST_ARGS ?=
@@ -60,7 +62,7 @@ test: env ## the whole test suite
 
 verify: env ## execute the committed lessons again and compare their marked outputs, then the stored results
 	@"$(PY)" -E -m tools.verify $(NOTEBOOKS)
-	@$(CLEAN) -m tools.check
+	@$(CLEAN) -m tools.check $(MINUTES)
 
 wheel: env ## build the wheel and use it from another folder (WHEEL_ARGS=--install: with its dependencies)
 	@"$(PY)" -E -m tools.wheel $(WHEEL_ARGS)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from helpers.claims import measure, verdict
+from helpers.claims import _fitting, measure, verdict
+from helpers.claims._place import Where, finite
 from helpers.claims.entries import (
     NO_WORDING,
     Claim,
@@ -29,8 +29,6 @@ ROLES = ("source", "literature", "ours")
 MOST_WORDS = 10
 LEAST_N = ((0.99, 1000), (0.95, 300))  # of claims on a share of at least so much, or its complement
 N_CHECK = 20  # first rows that are checked, unless registered otherwise
-PAIRED = ("mean difference", "difference of proportions", "rank correlation")  # need a baseline
-ALONE = ("mean", "proportion")  # take none
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_.-]*")
 FUNCTION = re.compile(r"[a-z]\w*(\.[a-z]\w*)+")
 
@@ -52,80 +50,11 @@ GATE_KEYS = {
     "reliability": {"first", "second"},
     "selection": {"values", "baseline"},
 }
-KEYS_OF_KIND = {  # keys of a quantity that a kind has no use for
-    "existence": {"baseline", "statistic", "region", "reference", "smallest", "pilot_sd"},
-    "exact": {"statistic", "reference", "smallest", "pilot_sd"},
-    "bound": {"reference", "smallest", "pilot_sd"},
-    "estimate": set(),
-}
-
-
-@dataclass(frozen=True)
-class _Where:
-    """A place in a file, for errors."""
-
-    file: str
-    entry: str
-
-    def fail(self, field, expected, received, remedy):
-        raise RegistrationError(self.file, self.entry, field, expected, received, remedy)
-
-    def keys(self, table, allowed, place=""):
-        for key in table:
-            if key not in allowed:
-                text = "one of " + ", ".join(sorted(allowed))
-                remedy = "Check its spelling, or leave it out."
-                self.fail(f"{place}{key}", text, f"{key} = {table[key]!r}", remedy)
-
-    def text(self, table, key, default=None, empty=False, place=""):
-        if key not in table and default is not None:
-            return default
-        value = table.get(key)
-        if not isinstance(value, str) or (not value.strip() and not empty):
-            self.fail(place + key, "a text that says something", value, "Write it.")
-        return value
-
-    def number(self, table, key, place=""):
-        """Return a finite float, or None where the key is absent."""
-        value = table.get(key)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not finite(value):
-            self.fail(place + key, "a finite number", value, "Write one.")
-        return float(value)
-
-    def integer(self, table, key, low, default=None):
-        value = table.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            self.fail(key, f"an integer of at least {low}", value, "Write one.")
-        return value
-
-    def choice(self, field, value, options, remedy="Take one of these."):
-        if value not in options:
-            self.fail(field, "one of " + ", ".join(options), value, remedy)
-        return value
-
-    def table(self, table, key):
-        value = table.get(key)
-        if not isinstance(value, Mapping):
-            self.fail(key, "a table { ... }", value, "Write one.")
-        return value
-
-    def tables(self, table, key):
-        value = table.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
-            self.fail(key, "a list of tables [ { ... } ]", value, "Write one.")
-        return value
-
-
-def finite(value: float) -> bool:
-    """Return whether a number is neither infinite nor NaN."""
-    return math.isfinite(value)
 
 
 def sections(file: str, table: Mapping[str, Any], controls: bool) -> None:
     """Refuse a file with sections that do not belong into it."""
-    where = _Where(file, "(the file)")
+    where = Where(file, "(the file)")
     where.keys(table, {"experiment", "control" if controls else "claim"})
     where.table({"experiment": {}, **table}, "experiment")
     for key in ("claim", "control"):
@@ -142,7 +71,7 @@ def _lesson(file):
 def experiments(file: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Experiment]]:
     """Yield the file's name and each of its experiments."""
     for name, entry in table.get("experiment", {}).items():
-        where = _Where(file, str(name))
+        where = Where(file, str(name))
         if not NAME.fullmatch(name):
             where.fail("experiment", '"world/name" in lower case', name, "Rename it.")
         if not isinstance(entry, Mapping):
@@ -191,7 +120,7 @@ def claims(
 ) -> Iterator[tuple[str, Claim]]:
     """Yield the file's name and each of its claims; `known` are the experiments of all files."""
     for number, entry in enumerate(table.get("claim", []), 1):
-        where = _Where(file, str(entry.get("id", f"claim number {number}")))
+        where = Where(file, str(entry.get("id", f"claim number {number}")))
         yield file, _claim(where, entry, known)
 
 
@@ -303,7 +232,7 @@ def _base(where, entry, kind):
         where.keys(table, QUANTITY | {"name"}, place)
         part = _quantity(where, table, place, base)
         part = replace(part, name=where.text(table, "name", part.values, place=place))
-        parts.append(_complete(where, part, kind, place))
+        parts.append(_fitting.complete(where, part, kind, place))
     if len({part.name for part in parts}) < len(parts):
         names = [part.name for part in parts]
         where.fail("parts", "of different names", names, "Give each its `name`.")
@@ -387,7 +316,7 @@ def _manipulated(where, table, place, given):
     if reference is not None or "reference" in table:
         text = "left out: a gate asks for the interval in the region only"
         where.fail(f"{place}reference", text, table, "Remove it.")
-    _arrays_fit(where, statistic, given.get("baseline", ""), place)
+    _fitting.arrays_fit(where, statistic, given.get("baseline", ""), place)
     return {"region": region, "statistic": statistic, "reference": None}
 
 
@@ -431,7 +360,7 @@ def _finished(where, setting, kind, place, parts, known):
     _gate_experiments(where, setting.gates, known)
     if parts:  # they hold the quantity; what the claim says of it they have inherited
         return Setting(name=setting.name, experiment=setting.experiment)
-    return _complete(where, setting, kind, place)
+    return _fitting.complete(where, setting, kind, place)
 
 
 def _gate_experiments(where, gates, known):
@@ -439,83 +368,6 @@ def _gate_experiments(where, gates, known):
         if gate.experiment and gate.experiment not in known:
             text = "the id of an experiment in some file"
             where.fail("gates.experiment", text, gate.experiment, "Add its entry, or mend the id.")
-
-
-def _complete(where, setting, kind, place):
-    """Refuse a quantity that lacks something or whose pieces do not fit; return it, defaults filled in."""
-    for key in sorted(KEYS_OF_KIND[kind]):
-        if getattr(setting, key) not in (None, ""):
-            where.fail(
-                f"{place}{key}", f"left out for kind {kind}", getattr(setting, key), "Remove it."
-            )
-    if not setting.values:
-        where.fail(f"{place}values", "the name of an array", None, "Name it.")
-    if kind != "existence":
-        if setting.region is None:
-            where.fail(f"{place}region", "given", None, "Say where the sentence is true.")
-        if not setting.reason:
-            where.fail(f"{place}reason", "given with a region", None, "Say why this region.")
-    setting = _fitting(where, setting, kind, place)
-    _gates_fit(where, setting, kind, place)
-    return setting
-
-
-def _fitting(where, setting, kind, place):
-    if kind in ("existence", "exact"):
-        return setting
-    default = ("mean difference" if setting.baseline else "mean") if kind == "bound" else None
-    statistic = setting.statistic or default
-    where.choice(f"{place}statistic", statistic, verdict.STATISTICS)
-    setting = replace(setting, statistic=statistic)
-    _arrays_fit(where, statistic, setting.baseline, place)
-    _in_range(where, setting, place)
-    if kind == "bound":
-        if setting.region.at_least is not None and setting.region.at_most is not None:
-            remedy = "A bound is measured from one side."
-            where.fail(f"{place}region", "one-sided for a bound", str(setting.region), remedy)
-        return setting
-    try:
-        verdict.target(setting.region, statistic, setting.reference, setting.smallest)
-    except ValueError as error:
-        text = "region, statistic, reference and smallest that fit together"
-        where.fail(f"{place}region", text, f"{setting.region}; {error}", "See CLAIMS, the rule.")
-    return setting
-
-
-def _arrays_fit(where, statistic, baseline, place):
-    if statistic in PAIRED and not baseline:
-        where.fail(f"{place}baseline", f"given for a {statistic}", None, "Name the array.")
-    if statistic in ALONE and baseline:
-        text = f"left out for a {statistic}"
-        where.fail(f"{place}baseline", text, baseline, "Take the mean difference, or remove it.")
-
-
-def _in_range(where, setting, place):
-    least, most = verdict.RANGES.get(setting.statistic, (-math.inf, math.inf))
-    region = setting.region
-    edges = [region.at_least, region.at_most, setting.reference, *(region.outer or ())]
-    for edge in edges:
-        if edge is not None and not least <= edge <= most:
-            text = f"within [{least:g}, {most:g}] for a {setting.statistic}"
-            where.fail(f"{place}region", text, edge, "Shares are written 0.95, not 95.")
-
-
-def _gates_fit(where, setting, kind, place):
-    kinds = [gate.kind for gate in setting.gates]
-    if kind != "estimate" and set(kinds) - {"manipulation"}:
-        text = f"of kind manipulation only, for kind {kind}"
-        where.fail(f"{place}gates", text, ", ".join(kinds), "Remove the others.")
-    if kinds.count("selection") > 1:
-        where.fail(f"{place}gates", "one selection at most", kinds, "Make it one array.")
-    if "reliability" in kinds and setting.statistic != "rank correlation":
-        text = "without reliability, unless a rank correlation"
-        where.fail(f"{place}gates", text, setting.statistic, "Remove it.")
-    if kind == "estimate" and "attainable" not in kinds:
-        aim = verdict.target(setting.region, setting.statistic, setting.reference, setting.smallest)
-        if aim.shape in verdict.WITHOUT_DIFFERENCE:
-            text = f"with an attainable gate, because the region makes it an {aim.shape}"
-            remedy = "Name as its values a rival that is known to be worse, or another region."
-            where.fail(f"{place}gates", text, kinds or "none", remedy)
 
 
 # --------------------------------------------------------------------------------------- controls
@@ -529,7 +381,7 @@ def controls(
 ) -> Iterator[Control]:
     """Yield each control of a file."""
     for number, entry in enumerate(table.get("control", []), 1):
-        where = _Where(file, f"control number {number} ({entry.get('claim')})")
+        where = Where(file, f"control number {number} ({entry.get('claim')})")
         where.keys(
             entry,
             {"claim", "kind", "experiment", "values", "baseline", "whole", "part", "statement"},
@@ -565,4 +417,4 @@ def _control_fits(where, one, claim):
     if one.whole:
         return
     setting = claim.quantities(claim.main[0])[max(0, names.index(one.part) if names else 0)]
-    _arrays_fit(where, setting.statistic, one.baseline, "")
+    _fitting.arrays_fit(where, setting.statistic, one.baseline, "")

@@ -162,7 +162,7 @@ def _of_strengths(scores, losses, errors, looks, strengths, post):
 def dropout(seed, n, *, hidden, epochs, rates, share, looks):
     """Does dropout lower the error at the same training loss, and does the network lean less on few units?
 
-    Replicate: data set and initial weights. Each arm has a learning rate of its own. The plain network is compared at
+    Replicate: data set and initial weights. ``rates``: the learning rate of each arm. The plain network is compared at
     its end, and at the epoch where its training cross-entropy was nearest to what the one with dropout ends with.
 
     Returns

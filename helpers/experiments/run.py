@@ -126,7 +126,7 @@ def obtain(
     registry : Registry, optional
         The project's own by default.
     place : Place
-        The quick profile has no store.
+        The quick profile has no store; where ``GENERALIZE_STORE=only`` forbids to train, it reads the full one's.
 
     Returns
     -------
@@ -142,6 +142,8 @@ def obtain(
     registry = registries.load() if registry is None else registry
     experiment = find(id, registry)
     place = home(experiment, place)
+    if place.profile == "quick" and store.only():
+        place = home(experiment, replace(COMMITTED, seed=place.seed))
     if place.profile != "quick":
         arrays = store.read(id, registry.registration(id), place)
         if arrays is not None:
@@ -291,6 +293,7 @@ def _keep(experiment, registry, place, arrays, seconds):
         seconds=round(seconds, 1),
         processor=store.processor(),
         versions=store.versions(),
+        cores=store.cores(),
     )
     return store.put(experiment.id, arrays, entry, home(experiment, place))
 
@@ -317,8 +320,9 @@ def first_rows(
 ) -> list[Difference]:
     """Train the first rows again and compare them with the stored ones.
 
-    Bits must be equal on the processor and versions that made the store; elsewhere the mean over the rows may differ
-    by ``max(s / 4, 4 s sqrt(2 / n))``, s the standard deviation of a row, as two processors agree statistically only.
+    Bits must be equal on the processor, the versions and the number of cores that made the store; elsewhere, where they
+    are not, the mean over the rows may differ by ``max(s / 4, 4 s sqrt(2 / n))``, s the standard deviation of a row, as
+    two processors agree statistically only.
 
     Returns
     -------
@@ -327,7 +331,8 @@ def first_rows(
     """
     n = experiment.n_check if n is None else n
     again = store.flat(compute(experiment, registry, n=n))
-    exact = (entry.processor, entry.versions) == (store.processor(), store.versions())
+    here = (store.processor(), store.versions(), entry.cores and store.cores())
+    exact = (entry.processor, entry.versions, entry.cores) == here
     found = []
     for name, kept in store.flat(stored).items():
         if name not in again:

@@ -87,6 +87,9 @@ class Entry:
         That the training took.
     processor, versions : str, dict of str
         The machine and the packages.
+    cores : int
+        Those that the training could use; 0 where that was not recorded. Sums over batches of more than about 500
+        examples are split among the cores, and so their last digits depend on it.
     """
 
     registration: str
@@ -96,6 +99,7 @@ class Entry:
     seconds: float
     processor: str
     versions: dict = field(default_factory=dict)
+    cores: int = 0
 
 
 def flat(arrays: dict) -> dict:
@@ -248,6 +252,14 @@ def processor() -> str:
     known = dict(tuple(map(str.strip, line.split(":", 1))) for line in lines if ":" in line)
     flags = hashlib.sha256(" ".join(sorted(known.get("flags", "").split())).encode()).hexdigest()
     return f"{known.get('model name', platform.machine())} ({flags[:8]})"
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
 
 
 def code_key(module: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from helpers._base import paths, seeds
 from helpers.claims import draws, ledger, registry
 from helpers.experiments import judge, run, store
+from helpers.experiments.__main__ import in_turn
 from helpers.experiments.__main__ import main as command
 from helpers.experiments.store import Place
 
@@ -178,6 +179,39 @@ def test_rows_of_another_processor_may_differ_by_little_and_not_by_much():
     near = kept[:20] + np.float32(1e-3)
     assert run.compared(kept, near, exact=False) == "" and run.compared(kept, near, exact=True)
     assert run.compared(kept, kept[:20] + np.float32(2), exact=False)
+
+
+def test_rows_trained_with_another_number_of_cores_count_as_those_of_another_processor(
+    root, monkeypatch
+):
+    train()
+    assert store.index()["tiny/two_rates"].cores == store.cores() >= 1
+    change(root, second=(3, store.read("tiny/two_rates", registration())["second"][3] + 1e-4))
+    assert command(["--rows"]) == 1
+    monkeypatch.setattr(store, "cores", lambda: 64)
+    assert command(["--rows"]) == 0
+    change(root, second=(slice(5), 40.0))
+    assert command(["--rows"]) == 1
+
+
+def registration():
+    """Return the registration of the world's one experiment."""
+    return registry.load().registration("tiny/two_rates")
+
+
+def test_rows_that_there_is_no_time_for_are_listed_and_fail_nothing(root, capsys):
+    train()
+    assert command(["--rows", "--minutes=1e-9"]) == 0
+    assert "not trained again, 1e-09 minutes are over: tiny/two_rates" in capsys.readouterr().out
+
+
+def test_rows_of_every_function_come_before_the_second_of_one():
+    known, kept = registry.load(), store.index()
+    due = [e for e in known.experiments.values() if e.n_check and e.id in kept]
+    turn = in_turn(due, kept)
+    functions = {e.function for e in due}
+    assert {e.function for e in turn[: len(functions)]} == functions
+    assert sorted(e.id for e in turn) == sorted(e.id for e in due)
 
 
 def test_a_published_verdict_that_was_touched_is_seen(root):

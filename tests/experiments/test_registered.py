@@ -1,4 +1,6 @@
-"""Every registered experiment with its quick recipe: rows that do not depend on n, arrays that fit."""
+"""Every registered experiment: a function that takes its recipes, rows that do not depend on n, arrays that fit."""
+
+import inspect
 
 import numpy as np
 import pytest
@@ -11,8 +13,12 @@ KNOWN = registry.load()
 QUICK = Place("quick")
 
 
+# One of each function; `make verify` trains rows of all of them, and compares with a store of many more rows.
+ONE_EACH = {e.function: e for e in reversed(KNOWN.experiments.values())}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("experiment", KNOWN.experiments.values(), ids=lambda e: e.id)
+@pytest.mark.parametrize("experiment", ONE_EACH.values(), ids=lambda e: e.id)
 def test_a_row_does_not_depend_on_how_many_rows_there_are(experiment):
     n = experiment.n_for("quick")
     few = store.flat(run.compute(experiment, KNOWN, QUICK))
@@ -21,6 +27,20 @@ def test_a_row_does_not_depend_on_how_many_rows_there_are(experiment):
     for name, values in few.items():
         rows = len(values) if name.startswith(f"{CONSTANTS}/") else n
         assert np.array_equal(values, more[name][:rows]), name
+
+
+@pytest.mark.parametrize("profile", ["full", "quick"])
+@pytest.mark.parametrize("experiment", KNOWN.experiments.values(), ids=lambda e: e.id)
+def test_a_function_takes_the_recipe_of_an_experiment(experiment, profile):
+    signature = inspect.signature(run.function_of(experiment))
+    signature.bind(0, experiment.n_for(profile), **experiment.recipe_for(profile))
+
+
+def test_where_training_is_forbidden_the_quick_profile_reads_the_full_store(monkeypatch):
+    monkeypatch.setenv("GENERALIZE_STORE", "only")
+    experiment = KNOWN.experiments["two_rates/ten_pairs"]
+    arrays, entry = run.obtain(experiment.id, KNOWN, QUICK)
+    assert entry.n == experiment.n and all(len(v) == entry.n for v in arrays.values())
 
 
 def test_what_claims_ask_of_an_experiment_is_in_the_store():
