@@ -237,8 +237,12 @@ def stops(dense, ticket, at, *, rates, epochs, steps):
     """
     column = np.searchsorted(np.asarray(rates, float), at)  # rates ascend
     rows = np.arange(len(column))
-    last = {kind: one["lowest"][rows, column] for kind, one in (("dense", dense), ("ticket", ticket))}
-    found = {f"stop_{kind}": (steps * (epoch + 1)).astype(np.float32) for kind, epoch in last.items()}
+    last = {
+        kind: one["lowest"][rows, column] for kind, one in (("dense", dense), ("ticket", ticket))
+    }
+    found = {
+        f"stop_{kind}": (steps * (epoch + 1)).astype(np.float32) for kind, epoch in last.items()
+    }
     found["first"] = np.full(len(rows), steps, np.float32)
     found["seen"] = (last["dense"] < epochs - 1) & (last["ticket"] < epochs - 1)
     return found

@@ -39,7 +39,14 @@ def rivals(seed, n, *, sizes, rates, rounds, kinds, search, epochs, batch):
     start = tickets.begin(seed, n, net)
     new = tickets.begin(seeds.integer(seed, "new", 0), n, net)
     masks, _ = tickets.search(
-        seed, sets, net, start, rate=search["rate"], rounds=rounds, epochs=search["epochs"], batch=batch
+        seed,
+        sets,
+        net,
+        start,
+        rate=search["rate"],
+        rounds=rounds,
+        epochs=search["epochs"],
+        batch=batch,
     )
     given = {"dense": (start, None), **tickets.arms(seed, start, new, masks[-1], kinds)}
     each = {

@@ -22,8 +22,8 @@ def transfer(seed, n, *, sizes, hidden, rates, rounds, epochs, batch):
     -------
     dict
         ``old_dense, old_ticket`` (n,): accuracies on the first data set. For dense, ticket, redrawn and random
-        ``fresh_ARM`` (n,) on the second; ``errors_random`` (n,). ``near`` (n, 8): correlation of being kept at two positions of a unit's
-        inputs that lie 1 to 8 apart.
+        ``fresh_ARM`` (n,) on the second; ``errors_random`` (n,). ``near`` (n, 8): correlation of being kept at two
+        positions of a unit's inputs that lie 1 to 8 apart.
     """
     net, how = tickets.network(hidden), {"epochs": epochs, "batch": batch}
     first = tickets.stack(seed, n, **sizes)
