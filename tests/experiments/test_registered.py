@@ -100,6 +100,11 @@ WIDER = {
     "ours/what-folds-gain-is-a-tail": "planned at the edge, one half; the pilot is far from it",
     "keras-post/l2-helps-more-in-high-dimension": "180 sets at four numbers of inputs are what the other claims need",
     "keras-post/overfitting-grows-with-dimension": "the pilot's effect is forty times the smallest that counts",
+    "lottery/lenet-lead-at-own-rates": "twelve trials of half a minute each are what the time allows; in the results only",
+    "lottery/lenet-beats-random-mask": "twelve trials of half a minute each are what the time allows; in the results only",
+    "lottery/mnist1d-ticket-transfers": "over a random mask the pilot's effect is four times the size asked for",
+    "ours/the-mask-alone-transfers": "in the results only; the pilot's effect is twice the size asked for",
+    "ours/the-rate-of-the-search-makes-the-ticket": "the pilot's effect is twice the size asked for",
 }
 
 
