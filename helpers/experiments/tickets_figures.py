@@ -113,8 +113,7 @@ def show_pairs(found: Mapping[str, Mapping], pruned: Mapping[str, Mapping]) -> N
     ax.legend(title="initial weights", loc="upper right")
     gains = [shares["rewound"][w] - shares["replaced"][w] for w in shares["rewound"]]
     least, most = (100 * end for end in (min(gains), max(gains)))
-    verb = "succeeds more often" if least > 0 else "does not always succeed more often"
-    ax.set_title(f"Put back, the best pair {verb}: by {least:.0f} to {most:.0f} points")
+    ax.set_title(f"Put back: {least:+.0f} to {most:+.0f} points against new weights")
     n, m = (len(next(iter(one.values()))["found"]) for one in (found, pruned))
     told = "; ".join(
         f"{rows[name]}: " + ", ".join(f"{w} {100 * s:.0f} %" for w, s in each.items())
@@ -197,9 +196,9 @@ def show_ladder(ladder: Mapping) -> None:
     ax.set_yticks(range(len(LADDER)), [f"{LOOKS[a][3]}: {m:+.1f}" for a, m in means.items()])
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
-    ax.set(xlabel="accuracy minus that of the dense network, in percentage points")
+    ax.set(xlabel="accuracy minus dense, in percentage points")
     lost, whole = means["ticket"] - means["redrawn"], means["ticket"] - means["random"]
-    ax.set_title(f"New weights cost the ticket {lost:.1f} points, a random mask {whole:.1f}")
+    ax.set_title(f"New weights cost {lost:.1f} points, a random mask {whole:.1f}")
     left = 100 * ladder["constants"]["left"][0]
     told = ", ".join(f"{LOOKS[a][3]} {m:+.1f}" for a, m in means.items())
     plots.show(
@@ -223,7 +222,7 @@ def show_rates(ladder: Mapping, lenet: Mapping) -> None:
             plots.over_epochs(
                 ax, rates, values, color, line, marker, label=SHORT[arm], replicates=0
             )
-        ax.set(xscale="log", xlabel="learning rate of all", ylabel="accuracy on new examples, in %")
+        ax.set(xscale="log", xlabel="learning rate of all", ylabel="accuracy, in %")
         ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
         ax.minorticks_off()
         leads = [m - r for m, r in zip(mean["ticket"], mean["redrawn"], strict=True)]
