@@ -18,7 +18,6 @@ OLD = {
 }
 LESSONS = {
     "04_flat_and_sharp_minima": {"04_flat_and_sharp_minima", "11_measuring_basins"},
-    "05_lottery_tickets": {"05_lottery_tickets", "10_xor"},
 }
 DONE = [name for name in OLD if name not in LESSONS]  # in the second edition already
 KINDS = {"`": "successor", "kept for": "kept", "to be redone": "redo", "withdrawn: ": "withdrawn"}

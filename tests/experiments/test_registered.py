@@ -109,6 +109,11 @@ WIDER = {
     "ours/a-little-narrower-is-enormously-smaller": "the effect was six times the size asked for",
     "zhang2017/random-labels-take-longer": "the pilot's effects are three (signals) and ten (digits) times the size asked for",
     "keras-post/overfitting-grows-with-dimension": "the pilot's effect is forty times the smallest that counts",
+    "lottery/lenet-lead-at-own-rates": "eight trials of a minute each are what the time allows; in the results only",
+    "lottery/lenet-beats-random-mask": "eight trials of a minute each are what the time allows; in the results only",
+    "lottery/mnist1d-ticket-transfers": "over a random mask the pilot's effect is four times the size asked for",
+    "ours/the-mask-alone-transfers": "in the results only; the pilot's effect is twice the size asked for",
+    "ours/the-rate-of-the-search-makes-the-ticket": "the pilot's effect is twice the size asked for",
 }
 
 
