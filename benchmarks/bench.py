@@ -10,7 +10,9 @@ parts of the committed record, on the same machine with the same versions, and s
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -24,7 +26,6 @@ import report
 import workloads
 
 from helpers._base import files
-from helpers._first_edition import claims
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent
@@ -34,8 +35,13 @@ PARTS = (*(workload.name for workload in workloads.WORKLOADS), "limit", "growth"
 
 def versions():
     """Return the versions of Python and of the packages that are timed; None where one is not installed."""
-    found = claims.versions("jax", "jaxlib", "optax")
-    return {name: found[name] for name in TIMED}
+    found = {"python": platform.python_version()}
+    for name in TIMED[1:]:
+        found[name] = None
+        for package in (f"{name}-cpu", name):
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+                found[name] = importlib.metadata.version(package)
+    return found
 
 
 def machine():

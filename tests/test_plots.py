@@ -2,7 +2,6 @@
 
 import base64
 import html.parser
-import itertools
 import json
 import re
 
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 
 from helpers import plots, stats
-from helpers._first_edition import notebook
 
 
 @pytest.fixture
@@ -122,27 +120,6 @@ def test_a_band_holds_its_share_and_refuses_curves_of_another_length(ax):
     assert (heights.min(), heights.max()) == pytest.approx((0.05, 0.95))
     with pytest.raises(ValueError, match="`curves` must have shape"):
         plots.band(ax, [0, 1], curves)
-
-
-def test_a_session_never_writes_into_results_unless_told(tmp_path, monkeypatch, capsys):
-    monkeypatch.delenv("GENERALIZE_OUT", raising=False)
-    full = notebook.start("01_overfitting", "full", 0)
-    assert full.ledger.folder.parts[-3:] == ("build", "full-0", "claims")
-    monkeypatch.setenv("GENERALIZE_OUT", str(tmp_path))
-    quick = notebook.start("01_overfitting", "quick", 3)
-    assert quick.ledger.folder == tmp_path / "claims"
-    assert (full.pick(400, 8), quick.pick(400, 8)) == (400, 8)
-    with pytest.raises(ValueError, match="`profile` must be one of 'full', 'quick'"):
-        notebook.start("01_overfitting", "fast", 0)
-
-
-def test_data_seeds_of_sessions_and_experiments_do_not_overlap():
-    sessions = [notebook.start("01_overfitting", "quick", seed) for seed in (0, 1, 1000)]
-    ranges = [session.seeds(100_000, offset) for session in sessions for offset in (0, 1, 99)]
-    ends = sorted((r.start, r.stop) for r in ranges)
-    assert all(stop <= start for (_, stop), (start, _) in itertools.pairwise(ends))
-    with pytest.raises(ValueError, match="`count`"):
-        sessions[0].seeds(100_001)
 
 
 def animate(monkeypatch, frames, alt="A dot < moves from left to right.", **options):

@@ -1,18 +1,16 @@
 """What the README and the pages in docs/ promise is there: commands, links, files, the example; citations resolve."""
 
+import json
 import pathlib
 import re
 
 import nbformat
 import pytest
 
-from helpers._first_edition import claims
-
 ROOT = pathlib.Path(__file__).parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
 BIB = (ROOT / "references.bib").read_text(encoding="utf-8")
-FIRST_EDITION = ROOT / "results" / "first_edition" / "claims"
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for folder in ("", "benchmarks", "data", "docs", "results")
@@ -73,6 +71,7 @@ def test_citation_keys_are_unique_and_each_is_cited_and_known():
         re.findall(r"\[([a-z0-9-]+)\](?!\()", text)
     )
     cited |= set(re.findall(r'^source = "([^"]+)"', code, re.MULTILINE))
-    records = claims.load(FIRST_EDITION)
-    assert not claims.missing_citations(records, ROOT / "references.bib")
-    assert cited | {record["source"] for record in records} == set(keys)
+    for path in (ROOT / "results" / "first_edition" / "claims").glob("*.json"):
+        records = json.loads(path.read_text(encoding="utf-8"))["claims"]
+        cited |= {record["source"] for record in records}
+    assert cited == set(keys)

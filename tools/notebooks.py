@@ -45,7 +45,7 @@ def find(root: Path, wanted: list[str], in_place: bool) -> list[Path]:
     frozen = [path.stem for path in chosen if path not in lessons(root)]
     if in_place and frozen:
         raise SystemExit(
-            f"{', '.join(frozen)}: of the first edition, whose results are frozen. "
+            f"{', '.join(frozen)}: without registrations in claims/, so no lesson. "
             "Use PROFILE=quick, or write elsewhere with OUT=DIR."
         )
     return chosen

@@ -1,9 +1,7 @@
-"""Data sets, claims and the start of a notebook under calls that Hypothesis draws.
+"""Data sets and the start of a notebook under calls that Hypothesis draws.
 
 No valid call ends in an exception or an unreported NaN, and every invalid one in an error that names the argument.
 """
-
-import json
 
 import numpy as np
 import pytest
@@ -12,9 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wrong_values import (
     INF,
-    NAN,
     NO_FLAG,
-    NO_INTEGER,
     NO_NUMBER,
     NO_SEED,
     SEED,
@@ -25,8 +21,7 @@ from wrong_values import (
     refused,
 )
 
-from helpers import data
-from helpers._first_edition import claims, notebook
+from helpers import data, notebook
 from helpers.data import Dataset
 
 # data -------------------------------------------------------------------------------------------------------------
@@ -179,104 +174,6 @@ def test_split_and_label_noise_keep_what_they_promise(n, drawn):
         ),
         "datasets",
     )
-
-
-# claims -----------------------------------------------------------------------------------------------------------
-
-CLAIM = {
-    "id": "keras-post/higher",
-    "source": "keraspost",
-    "role": "ours",
-    "statement": "Validation loss is higher.",
-    "quantity": "validation minus training",
-    "recipe": "64-64",
-    "reason": "by hand",
-    "replicates_over": "init",
-    "n": 2,
-    "region": claims.Direction("greater"),
-    "smallest_effect": 1.5,
-}
-NO_WORD = NO_FLAG.filter(lambda value: not isinstance(value, str) or not value.strip()) | st.just(
-    " "
-)
-WRONG_CLAIMS = {
-    **dict.fromkeys(("id", "source", "statement", "quantity", "recipe", "reason"), NO_WORD),
-    **dict.fromkeys(("role", "kind", "statistic", "replicates_over"), NO_NUMBER | st.none()),
-    "settings": NO_NUMBER,
-    "words": st.just("one word " * 6) | NO_WORD.filter(lambda value: not isinstance(value, str)),
-    "region": NO_NUMBER | st.none(),
-    "n": NO_INTEGER | st.none() | st.integers(max_value=1),
-    "smallest_effect": no_real(0.0, low_open=True) | st.none(),
-    "share_at_least": no_real(0.0, 1.0, True, True),
-}
-UNITS = {"min_size": 2, "max_size": 6}
-REAL = st.floats(-1e100, 1e100) | st.integers(-3, 3)
-ARMS = {  # values of each statistic, its region, and values that it does not take
-    "mean": (REAL, claims.Direction("less"), [1e101, NAN]),
-    "ratio": (
-        st.floats(1e-300, 1e100) | st.sampled_from([1.0, 2.0]),
-        claims.Direction("greater"),
-        [0.0, -1.0, INF],
-    ),
-    "proportion": (st.booleans(), claims.Band(0.4, 0.6), [0.5, 2.0]),
-    "proportion_difference": (st.booleans(), claims.Band(high=0.2), [0.5, -1.0]),
-}
-
-
-@settings(max_examples=150)
-@given(changes(WRONG_CLAIMS))
-def test_a_claim_is_refused_with_the_name_of_the_field(change):
-    refused(lambda: claims.Claim(**(CLAIM | dict([change]))), change[0])
-
-
-@pytest.mark.parametrize("statistic", ARMS)
-@settings(max_examples=40)
-@given(drawn=st.data())
-def test_a_record_is_finite_and_shown_or_the_argument_named(statistic, drawn, tmp_path_factory):
-    one, region, others = ARMS[statistic]
-    values = drawn.draw(st.lists(one, **UNITS)) * drawn.draw(
-        st.sampled_from([1, 1, 1, 10])
-    )  # Student t, bootstrap
-    several = st.lists(one, min_size=len(values), max_size=len(values))
-    inputs = {
-        "values": values,
-        "diverged": drawn.draw(st.none() | several.map(lambda v: np.array(v) == v[0])),
-    }
-    if statistic == "proportion_difference" or (
-        statistic != "proportion" and drawn.draw(st.booleans())
-    ):
-        inputs["baseline"] = drawn.draw(several)
-    if not statistic.startswith("proportion"):
-        inputs["groups"] = drawn.draw(st.none() | st.just([0, 1, *[1] * (len(values) - 2)]))
-    claim = claims.Claim(**(CLAIM | {"statistic": statistic, "region": region}))
-
-    def record(**given):
-        ledger = claims.Ledger("01", "full", tmp_path_factory.getbasetemp())
-        ledger.register(claim)
-        return ledger, ledger.record(claim.id, **given)
-
-    ledger, found = record(**inputs)
-    assert found["ci_low"] <= found["ci_high"] and found["verdict"] in (
-        "supported",
-        "contradicted",
-        "inconclusive",
-    )
-    assert found["one_run_agrees"] is None or 0 <= found["one_run_agrees"] <= 1
-    text = json.loads(
-        ledger.save().read_text(encoding="utf-8"), parse_constant=lambda name: pytest.fail(name)
-    )["claims"]
-    assert (
-        claims.brief(text[0])
-        and str(claims.card(text[0]))
-        and claims.table(text)
-        and ledger.check_lines()
-    )
-    wrong = {
-        "values": no_array((len(values),), *others, free=True),
-        "diverged": NO_NUMBER | st.just([True]),
-    }
-    name, value = drawn.draw(changes(wrong))
-    refused(lambda: record(**(inputs | {name: value})), name, "baseline", "groups")
 
 
 # notebook ---------------------------------------------------------------------------------------------------------

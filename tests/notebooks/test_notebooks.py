@@ -14,8 +14,6 @@ from tools import metadata, notebooks
 ROOT = pathlib.Path(__file__).parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 LESSONS = notebooks.lessons(ROOT)
-# Those of the first edition are executed in the quick profile alone: their results are frozen.
-EXECUTED = [path for path in PATHS if path in LESSONS or path.stem != "01_overfitting"]
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
@@ -37,7 +35,7 @@ def tags(cell):
 
 def test_no_two_notebooks_have_one_number():
     numbers = [path.name[:2] for path in PATHS]
-    assert numbers and len(set(numbers)) == len(numbers)
+    assert numbers and len(set(numbers)) == len(numbers) and PATHS == LESSONS
 
 
 @each_notebook
@@ -104,10 +102,7 @@ def test_every_image_has_a_text_for_those_who_cannot_see_it(path):
         data = output.get("data", {})
         image = [kind for kind in data if kind.startswith("image/")]
         html = re.findall(r"<img\b[^>]*>", data.get("text/html", ""))
-        described = html or ("alt" in str(output.get("metadata", {})) and path not in LESSONS)
-        if (image and not described) or [
-            tag for tag in html if not re.search(r"\balt=([\"'])\S", tag)
-        ]:
+        if (image and not html) or [tag for tag in html if not re.search(r"\balt=([\"'])\S", tag)]:
             bare.append(number)
     assert not bare
 
@@ -115,7 +110,7 @@ def test_every_image_has_a_text_for_those_who_cannot_see_it(path):
 @pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", EXECUTED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_it_runs_from_end_to_end_in_the_quick_profile(path, tmp_path):
     before = path.read_bytes()
     results = {file: file.read_bytes() for file in (ROOT / "results").rglob("*.*")}

@@ -69,14 +69,14 @@ def printed(path):
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """Run a tree of three lessons, the second of which fails, and one of the first edition, for several tests."""
+    """Run a tree of three lessons, the second of which fails, and a notebook that is none, for several tests."""
     root = tmp_path_factory.mktemp("tree")
     failing = ("print('before')", "raise ValueError('on purpose: σ ≠ 1')")
     paths = [
         add_notebook(root, "01_good", "print('a')", "print('b')"),
         add_notebook(root, "02_bad", *failing),
         add_notebook(root, "00_method", registered=False),
-        add_notebook(root, "04_first_edition", registered=False),
+        add_notebook(root, "04_unregistered", registered=False),
     ]
     sources = [path.read_bytes() for path in paths]
     # A console of few letters, where no message may end the run.
@@ -143,7 +143,7 @@ def test_a_second_call_gives_the_same_bytes_and_leaves_nothing_behind(executed):
 def test_any_other_run_leaves_the_committed_files_alone(tmp_path, options, folder, says):
     path = add_notebook(
         tmp_path, "01_good", registered=False
-    )  # one of the first edition may run so
+    )  # one without registrations may run so
     before = path.read_bytes()
     given = [str(tmp_path / "else where") if option == "OUT" else option for option in options]
     result = run(tmp_path, *given, "01")
@@ -215,7 +215,7 @@ def test_an_unwritable_folder_is_noticed_before_the_work(tmp_path):
     [
         (("09",), 'starts with "09"'),
         (("--seed", "-1"), "must be 0 or larger"),
-        (("04",), "04_old: of the first edition"),
+        (("04",), "04_old: without registrations"),
     ],
 )
 def test_a_wrong_call_is_refused_with_what_to_do(tmp_path, options, message):
