@@ -6,8 +6,6 @@ import re
 import tomllib
 from collections import Counter
 
-import pytest
-
 ROOT = pathlib.Path(__file__).parent.parent
 PAGE = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 SECTION = PAGE.split("## Where the first edition's 81 claims went", 1)[1]
@@ -16,11 +14,7 @@ OLD = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))["claims"]
     for path in sorted((ROOT / "results" / "first_edition" / "claims").glob("*.json"))
 }
-LESSONS = {
-    "04_flat_and_sharp_minima": {"04_flat_and_sharp_minima", "11_measuring_basins"},
-}
-DONE = [name for name in OLD if name not in LESSONS]  # in the second edition already
-KINDS = {"`": "successor", "kept for": "kept", "to be redone": "redo", "withdrawn: ": "withdrawn"}
+KINDS = {"`": "successor", "withdrawn: ": "withdrawn"}
 
 
 def kind_of(fate):
@@ -54,26 +48,12 @@ def test_every_successor_is_registered():
     named = [match[1] for match in successors]
     assert len(named) == len(set(named)) > 0
     assert set(named) <= ids
-    for claim in (claim for name in DONE for claim in OLD[name]):
-        assert kind_of(fates[claim["id"]]) in ("successor", "withdrawn"), claim["id"]
-
-
-@pytest.mark.parametrize("name", LESSONS)
-def test_every_other_claim_names_the_lesson_where_it_goes(name):
-    fates = {id: fate for id, _, fate in ROW.findall(SECTION)}
-    for claim in OLD[name]:
-        if kind_of(fates[claim["id"]]) == "successor":
-            continue
-        found = re.findall(r"lesson (\d\d_\w+)", fates[claim["id"]])
-        assert len(found) == 1, claim["id"]
-        assert found[0] in LESSONS[name], claim["id"]
 
 
 def test_the_counts_are_right_and_sum_to_81():
     kinds = Counter(kind_of(fate) for _, _, fate in ROW.findall(SECTION))
     assert SECTION.rstrip().splitlines()[-1] == (
-        f"Of 81 claims, {kinds['successor']} have a successor here, {kinds['kept']} are kept, "
-        f"{kinds['redo']} are to be redone and {kinds['withdrawn']} are withdrawn."
+        f"Of 81 claims, {kinds['successor']} have a successor here and {kinds['withdrawn']} are withdrawn."
     )
     assert sum(kinds.values()) == 81
 
