@@ -103,7 +103,7 @@ def kind_of(tensor):
     if _turns_into_probabilities(operation):
         return PROBABILITIES
     activation = getattr(operation, "activation", None)
-    if getattr(activation, "__name__", "") in _NAMES:  # TensorFlow's, or somebody's own
+    if getattr(activation, "__name__", "").startswith(_NAMES):  # TensorFlow's, or somebody's own
         return UNCLEAR
     kinds = {kind_of(one) for one in inputs} if _passes(operation) else {LOGITS}
     if len(kinds) == 1:

@@ -10,7 +10,7 @@ import numpy as np
 from helpers._base import checks
 from helpers._tensorflow import XLA, keras, tf
 
-_ALIASES = {
+ALIASES = {
     "mean_squared_error": "mse",
     "mean_absolute_error": "mae",
     "bce": "binary_crossentropy",
@@ -184,7 +184,7 @@ def resolve(loss, task, outputs, dtype="float32"):
 
 def _named(loss, task, outputs):
     """Return the name of a loss, if it fits the task and the number of outputs."""
-    name = default(task, outputs) if loss == "auto" else _ALIASES.get(loss, loss)
+    name = default(task, outputs) if loss == "auto" else ALIASES.get(loss, loss)
     if name not in _BY_TASK[task]:
         allowed = ", ".join(map(repr, ("auto", *_BY_TASK[task])))
         raise ValueError(
@@ -249,6 +249,11 @@ def _try(loss, task, outputs, dtype):
         raise ValueError(
             "Argument `loss` must treat members by themselves: member 0's losses changed with member 1's."
         )
+
+
+def name_of(loss):
+    """Return the name of a Keras loss instance, or of a `Loss`."""
+    return (loss if isinstance(loss, Loss) else _from_keras(loss)).name
 
 
 def _from_keras(loss):

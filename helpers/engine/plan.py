@@ -140,7 +140,7 @@ def make(
     epochs: int = 200,
     batch_size: int = 32,
     shuffle: str | bool = "member",
-    optimizer: Any = "adam",
+    optimizer: Any = None,
     learning_rate: Any = None,
     loss: Any = "auto",
     vary: dict[str, Any] | None = None,
@@ -163,6 +163,10 @@ def make(
     """
     shape = dataset.input_shape if isinstance(dataset, Dataset) else None
     recipe = given = model if isinstance(model, Recipe) else recipe_of(model, shape)
+    if optimizer is None:
+        optimizer = given.compiled.get("optimizer", "adam")
+    if isinstance(loss, str) and loss == "auto":
+        loss = given.compiled.get("loss", "auto")
     members = checks.count("members", members)
     epochs = checks.count("epochs", epochs, low=0)
     batch_size = checks.integer("batch_size", batch_size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import warnings
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from helpers._base import checks
 from helpers._tensorflow import keras
 
 
-def resolve(model, input_shape=None):
+def resolve(model):
     """Return the Keras model itself: a builder is called; anything else is checked."""
     if not isinstance(model, keras.layers.Layer) and callable(model):
         try:
@@ -60,6 +61,11 @@ def resolve(model, input_shape=None):
             raise ValueError(
                 f"Argument `model` overrides {method}, which fit_many would ignore. Use plain Keras for it."
             )
+    return model
+
+
+def shaped(model, input_shape=None):
+    """Return the model itself, or a copy that takes examples of this shape where it does not say; check both ends."""
     if type(model) is keras.Sequential and not model.built and input_shape and model.layers:
         model = _with_input(model, input_shape)
     if not model.built or (isinstance(model, keras.Sequential) and not model.inputs):
@@ -143,13 +149,20 @@ def flat(model):
 
 def with_constants(model):
     """Return a model whose Normalization layers hold what they were adapted to as constants: itself, or a copy."""
-    constants = {layer.name: _constants(layer) for layer in model.layers if _constants(layer)}
-    if not constants:
+    if not any(_constants(layer) for layer in model.layers):
         return model
-    config = json.loads(model.to_json())
-    for layer in config["config"]["layers"]:
-        layer["config"] |= constants.get(layer["config"].get("name"), {})
-    return keras.models.model_from_json(json.dumps(config))
+    return keras.models.model_from_json(json.dumps(_inserted(model, json.loads(model.to_json()))))
+
+
+def _inserted(layer, config):
+    """Return the configuration of a layer or a model, with what its Normalization layers were adapted to."""
+    config["config"] |= _constants(layer)
+    if isinstance(layer, keras.Model):
+        inner = {one.name: one for one in layer.layers}
+        for entry in config["config"]["layers"]:
+            if entry["config"].get("name") in inner:
+                _inserted(inner[entry["config"]["name"]], entry)
+    return config
 
 
 def _constants(layer):
@@ -162,8 +175,27 @@ def _constants(layer):
     return {key: np.asarray(value).tolist() for key, value in arrays.items()}
 
 
+def compiled(model):
+    """Return the optimizer and the loss of a model that was compiled, {} of others.
+
+    Warns of metrics that are not recorded: the loss, and mean squared error or crossentropy and accuracy, always are.
+    """
+    if not getattr(model, "compiled", False):
+        return {}
+    known = {"accuracy", "acc", "mse", "mean_squared_error", "binary_accuracy", "crossentropy"}
+    known |= {"sparse_categorical_accuracy", "categorical_accuracy"}
+    metrics = model._compile_config.config.get("metrics") or []
+    other = [one for one in metrics if not (isinstance(one, str) and one.lower() in known)]
+    if other:
+        warnings.warn(
+            f"fit_many does not record the metrics {other} of the compiled model; `runs.predict` gives what they need.",
+            stacklevel=2,
+        )
+    return {"optimizer": model.optimizer, "loss": model.loss}
+
+
 def _copy(layer, **changes):
     """Return a layer from the configuration of another, with some of it changed."""
-    config = keras.layers.serialize(layer)
-    config["config"] |= _constants(layer) | changes
+    config = _inserted(layer, keras.layers.serialize(layer))
+    config["config"] |= changes
     return keras.layers.deserialize(config)

@@ -69,7 +69,7 @@ class Recipe:
     Parameters
     ----------
     model : callable or keras.Model
-        A zero-argument builder, or an uncompiled Sequential or Functional model with one input and one output.
+        A zero-argument builder, or a Sequential or Functional model with one input and one output.
     input_shape : tuple of int, optional
         Of one example, for a Sequential model that does not say.
 
@@ -89,6 +89,8 @@ class Recipe:
         JSON from which `keras_model` rebuilds a model.
     of_keras : bool
         Whether all activations and initializers are Keras's own.
+    compiled : dict
+        "optimizer" and "loss" of a model that was compiled; empty for others, and for one read from JSON.
 
     Raises
     ------
@@ -97,7 +99,9 @@ class Recipe:
     """
 
     def __init__(self, model, input_shape=None):
-        model = prepare.with_constants(prepare.flat(prepare.resolve(model, input_shape)))
+        model = prepare.resolve(model)
+        self.compiled = prepare.compiled(model)
+        model = prepare.with_constants(prepare.flat(prepare.shaped(model, input_shape)))
         self.template = model
         self.layers = tuple(
             layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)
@@ -258,7 +262,9 @@ def _serialized(model):
             warnings.filterwarnings(
                 "error", message=".*lambda.*"
             )  # Keras warns where it writes one
-            config = model.to_json()
+            config = json.loads(model.to_json())
+            config.pop("compile_config", None)
+            config = json.dumps(config)
             if (
                 type(model) is keras.Sequential
             ):  # one by one: Keras would rebuild the graph at every layer
