@@ -274,11 +274,6 @@ CASES = {
         ValueError,
         "twice",
     ),
-    "nested model": (
-        {"model": with_layer(lambda: keras.Sequential([L.Dense(2)]))},
-        ValueError,
-        r"\(Sequential\)",
-    ),
     "batch norm axis": (
         {
             "model": with_layer(lambda: L.BatchNormalization(axis=1), shape=(3, 2)),
