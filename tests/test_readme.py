@@ -55,6 +55,13 @@ def test_the_example_runs():
     assert names["runs"].history["mse"].shape == (200, 200)
 
 
+def test_the_examples_for_ones_own_networks_run(capsys):
+    names = {}
+    for example in re.findall(r"```python\n(.*?)```", PAGES["docs/your_own_networks.md"], re.DOTALL):
+        exec(example, names)
+    assert names["probabilities"].shape == (100, 5, 3) and names["gain"].shape == (100,)
+
+
 def prose(path):
     """Return the Markdown of a notebook."""
     cells = nbformat.read(path, as_version=4).cells

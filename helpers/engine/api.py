@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from helpers.data import Dataset
-from helpers.engine import inference, plan, train
+from helpers.engine import arrays, inference, plan, train
 from helpers.engine.progress import bar
 from helpers.engine.recipe import recipe_of
 from helpers.engine.runs import Runs, collect
@@ -16,13 +16,16 @@ from helpers.engine.runs import Runs, collect
 
 def fit_many(
     model: Any,
-    dataset: Dataset,
+    dataset: Any,
+    y: Any = None,
     *,
+    validation_data: Any = None,
+    validation_split: float = 0.0,
     members: int = 100,
     epochs: int = 200,
     batch_size: int = 32,
     shuffle: str | bool = "member",
-    optimizer: Any = "adam",
+    optimizer: Any = None,
     learning_rate: Any = None,
     loss: Any = "auto",
     vary: dict[str, Any] | None = None,
@@ -44,9 +47,16 @@ def fit_many(
     Parameters
     ----------
     model : callable or keras.Model
-        A function of no arguments that builds ONE network, or an uncompiled network (its values are ignored).
-    dataset : Dataset
-        Shared by all members, or ``Dataset.stack([...])`` with one per member.
+        A function of no arguments that builds ONE network, or a network, whose values are ignored. Without an input it
+        takes the shape of the data. If it is compiled, its optimizer and loss are used, unless others are given here.
+    dataset : Dataset or array_like (N, ...)
+        Shared by all members, or ``Dataset.stack([...])`` with one per member. Or examples, as `fit` takes them.
+    y : array_like, optional
+        Their targets: labels (N,) or one-hot (N, classes), or quantities (N,) or (N, outputs); the loss says which.
+    validation_data : tuple (x_val, y_val), optional
+        With ``y``.
+    validation_split : float
+        With ``y``: the share of the last examples that validates, as in Keras.
     members : int
         Number of networks, M; refused where their weights and histories would not fit into the machine's memory.
     epochs : int
@@ -56,13 +66,16 @@ def fit_many(
     shuffle : {"member", "shared", False}
         A random order per member and epoch, one order for all members, or the stored order. A single full batch is
         never shuffled.
-    optimizer : str or keras.optimizers.Optimizer
-        SGD, RMSprop, Adam or AdamW, schedules included; copied, never changed.
+    optimizer : str or keras.optimizers.Optimizer, optional
+        SGD, RMSprop, Adam, AdamW or Nadam, schedules included; copied, never changed. Adam if neither this nor the
+        model says.
     learning_rate : float or array_like (M,), optional
         Replaces the optimizer's; with a schedule, a factor on it.
     loss : str, keras.losses.Loss or callable
-        "auto" is mse for regression, and crossentropy from logits otherwise. Names are taken from logits. A function
-        maps targets (M, B[, outputs]) and logits (M, B, outputs) to losses (M, B).
+        "auto" is that of a compiled model, else mse for regression and crossentropy otherwise. A crossentropy is taken
+        of logits, or of probabilities where the model ends in softmax or sigmoid, as `fit` would; where that cannot be
+        seen, an instance says it with ``from_logits``. A function maps targets (M, B[, outputs]) and outputs
+        (M, B, outputs) to losses (M, B).
     vary : dict of str to array_like (M,), optional
         Per-member values of learning_rate, momentum, beta_1, beta_2, epsilon, rho, weight_decay, l1, l2, dropout or
         noise_stddev; replaces the value in the optimizer or in every layer that declares it.
@@ -121,6 +134,19 @@ def fit_many(
     >>> runs.history["loss"].shape
     (3, 2)
     """
+    if isinstance(dataset, Dataset):
+        given = y is not None or validation_data is not None or validation_split
+        if given:
+            text = "are for arrays, and `dataset` is a Dataset, which holds its own."
+            raise TypeError(f"Arguments `y`, `validation_data` and `validation_split` {text}")
+    elif y is not None:
+        model = recipe_of(model, np.shape(dataset)[1:])
+        asked = (
+            model.compiled.get("loss", loss) if isinstance(loss, str) and loss == "auto" else loss
+        )
+        dataset = arrays.dataset_of(
+            dataset, y, validation_data, validation_split, asked, model.template
+        )
     planned = plan.make(
         model,
         dataset,

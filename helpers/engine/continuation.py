@@ -13,6 +13,7 @@ import numpy as np
 from helpers._base import checks
 from helpers.data import Dataset
 from helpers.engine import plan, resume
+from helpers.engine.losses import Loss
 from helpers.engine.optimizers import Optimizer
 from helpers.engine.plan import Plan
 from helpers.engine.recipe import Recipe
@@ -27,7 +28,7 @@ class Continuation:
     ----------
     optimizer : Optimizer
         With the values that were used.
-    loss : str, callable or None
+    loss : str, Loss, callable or None
         None where it was a function and the runs come from files.
     masks : dict of int to numpy.ndarray (M, ...)
         By weight index.
@@ -44,7 +45,7 @@ class Continuation:
     """
 
     optimizer: Optimizer
-    loss: str | Callable[..., Any] | None
+    loss: str | Loss | Callable[..., Any] | None
     masks: dict[int, np.ndarray]
     rule: Rule | None
     digest: str
@@ -125,7 +126,7 @@ class Continuation:
         """Return what of it is JSON."""
         return {
             "optimizer": dataclasses.asdict(self.optimizer),
-            "loss": self.loss if isinstance(self.loss, str) else None,
+            "loss": None if callable(self.loss) else self.loss,
             "early_stopping": None if self.rule is None else self.rule._asdict(),
             "digest": self.digest,
         }
@@ -143,7 +144,7 @@ class Continuation:
         rule, count = text["early_stopping"], sum(name.startswith("state/") for name in arrays)
         return cls(
             optimizer=Optimizer(**text["optimizer"]),
-            loss=text["loss"],
+            loss=Loss(*text["loss"]) if isinstance(text["loss"], list) else text["loss"],
             masks={
                 int(name.removeprefix("masks/")): values
                 for name, values in arrays.items()

@@ -45,7 +45,7 @@ def _draw_weight(weight, members, seed, dtype):
     kind, scale = _distribution(weight.initializer, weight.shape)
     out = np.empty((members, *weight.shape), dtype)
     if kind == "constant":
-        out[...] = scale
+        out[...] = scale  # a number, or an array that fits the shape
         return out
     for member in range(members):
         rng = seeds.generator(seed, "weights", member, weight.name, weight.ordinal)
@@ -68,8 +68,8 @@ def _distribution(initializer, shape):
         return "constant", 0.0
     if type(initializer) is kinds.Ones:
         return "constant", 1.0
-    if type(initializer) is kinds.Constant and np.ndim(initializer.value) == 0:
-        return "constant", float(initializer.value)
+    if type(initializer) is kinds.Constant:
+        return "constant", np.asarray(initializer.value, float)
     if type(initializer) is kinds.RandomUniform:
         return "uniform", (initializer.minval, initializer.maxval)
     if type(initializer) is kinds.RandomNormal:

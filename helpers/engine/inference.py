@@ -66,18 +66,19 @@ def _predict_program(recipe, width, rows, stacked, example):
     return runtime.cached(key, build)
 
 
-def _score_program(recipe, width, rows, stacked, task, example):
+def _score_program(recipe, width, rows, stacked, task, probabilities, example):
     """Return the program (weights, x, y) -> {metric: (M,) sum over rows}, inference mode, no penalties."""
 
     def build():
-        network, scores = recipe.network(), losses.metrics(task, recipe.output_shape[0])
+        network = recipe.network()
+        scores = losses.metrics(task, recipe.output_shape[0], probabilities)
 
         def function(weights, x, y):
             return sums(network, weights, x, y, width, stacked, scores)
 
         return runtime.compiled(function, *example, key=recipe.of_keras and key)
 
-    key = ("score", recipe.key, recipe.dtype, width, rows, stacked, task)
+    key = ("score", recipe.key, recipe.dtype, width, rows, stacked, task, probabilities)
     return runtime.cached(key, build)
 
 
@@ -147,10 +148,11 @@ def predict(recipe, weights, x, progress=None):
     return runtime.map_chunks(work, members, width, progress)[0]
 
 
-def score(recipe, weights, x, y, task):
+def score(recipe, weights, x, y, task, probabilities=False):
     """Return {metric: (M,) mean over N} in inference mode, without penalties.
 
-    ``y`` has a member axis exactly when ``x`` has one.
+    ``probabilities`` says that the outputs are those, instead of logits. ``y`` has a member axis
+    exactly when ``x`` has one.
     """
     members = len(weights[0])
     x, stacked = check_inputs(x, recipe, members)
@@ -176,7 +178,7 @@ def score(recipe, weights, x, y, task):
     def work(chunk, advance, stop):
         mine = [tf.constant(w[chunk.chosen]) for w in weights]
         data = shared or (tf.constant(x[chunk.chosen]), tf.constant(y[chunk.chosen]))
-        program = _score_program(recipe, width, total, stacked, task, (mine, *data))
+        program = _score_program(recipe, width, total, stacked, task, probabilities, (mine, *data))
         totals = program(mine, *data)
         return [(totals[name].numpy() / total).astype(np.float64) for name in names]
 

@@ -230,6 +230,7 @@ _POOLING = [
 _EXAMPLEWISE = {
     *_POOLING,
     *(L.Flatten, L.Reshape, L.Activation, L.ReLU, L.LeakyReLU, L.ELU, L.Softmax),
+    *(L.Rescaling, L.Normalization),
     *(L.Add, L.Subtract, L.Multiply, L.Average, L.Maximum, L.Minimum, L.Concatenate),
 }
 
@@ -240,8 +241,9 @@ _ELEMENTWISE = set(
 
 
 def operation_is_elementwise(operation):
-    """Whether a ``keras.ops`` node between layers acts on each element by itself."""
-    return type(operation).__name__ in _ELEMENTWISE
+    """Whether a ``keras.ops`` node between layers acts on each element by itself, or is a softmax of the last axis."""
+    name = type(operation).__name__
+    return name in _ELEMENTWISE or (name == "Softmax" and getattr(operation, "axis", None) == -1)
 
 
 def check_layer(layer):

@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import functools
+from typing import NamedTuple
+
 import numpy as np
 
 from helpers._base import checks
 from helpers._tensorflow import XLA, keras, tf
 
-_ALIASES = {
+ALIASES = {
     "mean_squared_error": "mse",
     "mean_absolute_error": "mae",
     "bce": "binary_crossentropy",
+    "categorical_crossentropy": "sparse_categorical_crossentropy",  # the same; labels are whole numbers here
 }
 _BY_TASK = {
     "regression": ("mse", "mae", "huber"),
     "binary": ("binary_crossentropy", "sparse_categorical_crossentropy", "hinge"),
     "classification": ("sparse_categorical_crossentropy",),
 }
+
+
+class Loss(NamedTuple):
+    """A named loss with a setting that is not the default of this module.
+
+    Attributes
+    ----------
+    name : str
+        As `resolve` returns it.
+    delta : float
+        Of "huber".
+    smoothing : float
+        Of labels, for a crossentropy.
+    from_logits : bool or None
+        Whether a crossentropy takes logits. None: nobody said, and logits are meant.
+    """
+
+    name: str
+    delta: float = 1.0
+    smoothing: float = 0.0
+    from_logits: bool | None = None
 
 
 def _mse(y, logits):
@@ -27,9 +52,10 @@ def _mae(y, logits):
     return tf.reduce_mean(tf.abs(logits - y), axis=-1)
 
 
-def _huber(y, logits):
+def _huber(y, logits, delta=1.0):
     error = tf.abs(logits - y)
-    return tf.reduce_mean(tf.where(error <= 1.0, 0.5 * tf.square(error), error - 0.5), axis=-1)
+    far = error - 0.5 if delta == 1.0 else delta * error - 0.5 * delta * delta
+    return tf.reduce_mean(tf.where(error <= delta, 0.5 * tf.square(error), far), axis=-1)
 
 
 def _binary_crossentropy(y, logits):
@@ -42,6 +68,44 @@ def _hinge(y, logits):
 
 def _sparse_categorical_crossentropy(y, logits):
     return tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+
+
+def _clipped(probabilities):
+    """Return probabilities as Keras takes logarithms of them."""
+    small = keras.config.epsilon()
+    return tf.clip_by_value(probabilities, small, 1.0 - small)
+
+
+def _binary_with(loss):
+    """Return the binary crossentropy with settings."""
+
+    def function(y, outputs):
+        y = tf.cast(y, outputs.dtype)
+        y = y * (1.0 - loss.smoothing) + 0.5 * loss.smoothing
+        if loss.from_logits is not False:
+            return tf.nn.sigmoid_cross_entropy_with_logits(y, outputs[..., 0])
+        p = _clipped(outputs[..., 0])
+        return -(y * tf.math.log(p) + (1.0 - y) * tf.math.log(1.0 - p))
+
+    return function
+
+
+def _categorical_with(loss):
+    """Return the crossentropy of one output per class with settings, for labels that are whole numbers."""
+
+    def function(y, outputs):
+        if not loss.smoothing:
+            logits = outputs if loss.from_logits is not False else tf.math.log(_clipped(outputs))
+            return tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+        classes = outputs.shape[-1]
+        wanted = tf.one_hot(y, classes, dtype=outputs.dtype)
+        wanted = wanted * (1.0 - loss.smoothing) + loss.smoothing / classes
+        if loss.from_logits is not False:
+            return tf.nn.softmax_cross_entropy_with_logits(wanted, outputs)
+        p = outputs / tf.reduce_sum(outputs, axis=-1, keepdims=True)
+        return -tf.reduce_sum(wanted * tf.math.log(_clipped(p)), axis=-1)
+
+    return function
 
 
 _FUNCTIONS = {
@@ -58,6 +122,7 @@ _KERAS = {
     keras.losses.Huber: "huber",
     keras.losses.BinaryCrossentropy: "binary_crossentropy",
     keras.losses.SparseCategoricalCrossentropy: "sparse_categorical_crossentropy",
+    keras.losses.CategoricalCrossentropy: "sparse_categorical_crossentropy",
 }
 
 
@@ -73,13 +138,13 @@ def default(task, outputs):
 
 
 def resolve(loss, task, outputs, dtype="float32"):
-    """Return the name of what the caller passed as ``loss``, or the caller's function; see `per_example`.
+    """Return the name of what the caller passed as ``loss``, a `Loss`, or the caller's function; see `per_example`.
 
     Parameters
     ----------
-    loss : str, keras.losses.Loss or callable
-        "auto", a Keras name (taken from logits), a Keras loss with default settings and ``from_logits=True``, or a
-        function of targets (M, B[, outputs]) and logits (M, B, outputs) that returns (M, B).
+    loss : str, Loss, keras.losses.Loss or callable
+        "auto", a Keras name, a Keras loss, or a function of targets (M, B[, outputs]) and outputs (M, B, outputs) that
+        returns (M, B).
     task : str
         Of the data set.
     outputs : int
@@ -107,11 +172,19 @@ def resolve(loss, task, outputs, dtype="float32"):
     if callable(loss):
         _try(loss, task, outputs, dtype)
         return loss
+    if isinstance(loss, Loss):
+        _named(loss.name, task, outputs)
+        return loss
     if not isinstance(loss, str):
         raise TypeError(
             checks.message("loss", "'auto', a name, a keras.losses instance or a function", loss)
         )
-    name = default(task, outputs) if loss == "auto" else _ALIASES.get(loss, loss)
+    return _named(loss, task, outputs)
+
+
+def _named(loss, task, outputs):
+    """Return the name of a loss, if it fits the task and the number of outputs."""
+    name = default(task, outputs) if loss == "auto" else ALIASES.get(loss, loss)
     if name not in _BY_TASK[task]:
         allowed = ", ".join(map(repr, ("auto", *_BY_TASK[task])))
         raise ValueError(
@@ -127,8 +200,20 @@ def resolve(loss, task, outputs, dtype="float32"):
 
 
 def per_example(loss):
-    """Return the function of targets (M, B, ...) and logits (M, B, C) to losses (M, B) that `resolve` found."""
-    return loss if callable(loss) else _FUNCTIONS[loss]
+    """Return the function of targets (M, B, ...) and outputs (M, B, C) to losses (M, B) that `resolve` found."""
+    if callable(loss):
+        return loss
+    return _FUNCTIONS[loss] if isinstance(loss, str) else _with_settings(loss)
+
+
+@functools.lru_cache(maxsize=64)
+def _with_settings(loss):
+    """Return the function of a `Loss`, the same object for equal ones."""
+    if loss.name == "huber":
+        return functools.partial(_huber, delta=loss.delta)
+    if loss.name == "binary_crossentropy":
+        return _binary_with(loss)
+    return _categorical_with(loss) if "crossentropy" in loss.name else _FUNCTIONS[loss.name]
 
 
 def _try(loss, task, outputs, dtype):
@@ -166,29 +251,47 @@ def _try(loss, task, outputs, dtype):
         )
 
 
+def name_of(loss):
+    """Return the name of a Keras loss instance, or of a `Loss`."""
+    return (loss if isinstance(loss, Loss) else _from_keras(loss)).name
+
+
 def _from_keras(loss):
-    """Return the name of a Keras loss instance whose settings are the ones honoured here."""
+    """Return the `Loss` of a Keras loss instance; refuse a setting that is not honoured here."""
     name = _KERAS.get(type(loss))
     if name is None:
         known = ", ".join(kind.__name__ for kind in _KERAS)
         raise ValueError(
             checks.message("loss", f"one of {known}, a name or a function", type(loss).__name__)
         )
-    plain = type(loss)(from_logits=True) if "crossentropy" in name else type(loss)()
-    ours, theirs = plain.get_config(), loss.get_config()
-    for key, value in theirs.items():
-        if key not in ("name", "dtype") and value != ours[key]:
+    plain, given = _settings(type(loss)()), _settings(loss)  # some are missing in the configuration
+    honoured = {"delta": "delta", "label_smoothing": "smoothing", "from_logits": "from_logits"}
+    for key, value in given.items():
+        if key not in honoured and value != plain[key]:
             raise ValueError(
-                f"Argument `loss` must have {key}={ours[key]!r}. Received: {key}={value!r}."
+                f"Argument `loss` must have {key}={plain[key]!r}. Received: {key}={value!r}."
             )
-    return name
+    return Loss(name, **{ours: given[key] for key, ours in honoured.items() if key in given})
 
 
-def metrics(task, outputs):
-    """Return {key in the history: per-example function (targets, logits) -> (M, B)}, penalties never included."""
+def _settings(loss):
+    """Return the settings of a Keras loss, its name left out."""
+    found = {**getattr(loss, "_fn_kwargs", {}), **loss.get_config()}
+    return {key: value for key, value in found.items() if key not in ("name", "dtype")}
+
+
+def metrics(task, outputs, probabilities=False):
+    """Return {key in the history: per-example function (targets, outputs) -> (M, B)}, penalties never included.
+
+    ``probabilities``: whether outputs are probabilities instead of logits.
+    """
     if task == "regression":
         return {"mse": _mse}
-    return {"crossentropy": _FUNCTIONS[default(task, outputs)], "accuracy": _accuracy}
+    name = default(task, outputs)
+    if probabilities:
+        crossentropy = per_example(Loss(name, from_logits=False))
+        return {"crossentropy": crossentropy, "accuracy": _accuracy_of_probabilities}
+    return {"crossentropy": _FUNCTIONS[name], "accuracy": _accuracy}
 
 
 def recorded(task, outputs, validated):
@@ -197,9 +300,13 @@ def recorded(task, outputs, validated):
     return names + [f"val_{name}" for name in names] if validated else names
 
 
-def _accuracy(y, logits):
+def _accuracy_of_probabilities(y, outputs):
+    return _accuracy(y, outputs, 0.5)
+
+
+def _accuracy(y, logits, threshold=0):
     if logits.shape[-1] == 1:
-        predicted = tf.cast(logits[..., 0] > 0, y.dtype)
+        predicted = tf.cast(logits[..., 0] > threshold, y.dtype)
     else:
         predicted = tf.argmax(logits, axis=-1, output_type=y.dtype)
     return tf.cast(tf.equal(predicted, y), logits.dtype)

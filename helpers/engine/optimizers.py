@@ -1,4 +1,4 @@
-"""SGD, momentum, Nesterov, RMSprop, Adam and AdamW as pure functions with a hyperparameter per member.
+"""SGD, momentum, Nesterov, RMSprop, Adam, AdamW and Nadam as pure functions with a hyperparameter per member.
 
 The formulas are Keras's, to the order of operations where it matters in float32; a test compares every one.
 """
@@ -34,7 +34,10 @@ _DECLARES = {
     "RMSprop": ("rho", "momentum", "epsilon"),
     "Adam": ("beta_1", "beta_2", "epsilon"),
     "AdamW": ("beta_1", "beta_2", "epsilon"),
+    "Nadam": ("beta_1", "beta_2", "epsilon"),
 }
+# Products of 1 - 0.96^i / 2 for i = 1, 2, ...: of Nadam's momentum. In single precision the factors end as 1.
+_NADAM = np.cumprod(np.concatenate([[1.0], 1.0 - 0.5 * 0.96 ** np.arange(1, 1000)]))
 _REFUSED = (
     "clipnorm",
     "clipvalue",
@@ -52,7 +55,7 @@ class Static(NamedTuple):
     Attributes
     ----------
     name : str
-        "SGD", "RMSprop", "Adam" or "AdamW".
+        "SGD", "RMSprop", "Adam", "AdamW" or "Nadam".
     declared : tuple of str
         The hyperparameters that it has, sorted.
     schedule : str or None
@@ -76,7 +79,7 @@ class Optimizer:
     Attributes
     ----------
     name : str
-        "SGD", "RMSprop", "Adam" or "AdamW".
+        "SGD", "RMSprop", "Adam", "AdamW" or "Nadam".
     values : dict of str to float
         Its hyperparameters; with a schedule, ``learning_rate`` is the factor on it, 1.
     schedule : dict or None
@@ -177,7 +180,9 @@ class Optimizer:
         """Return the schedule, a function of the number of steps taken, or None."""
         if self.schedule is None:
             return None
-        return keras.optimizers.schedules.deserialize(self.schedule)
+        found = keras.optimizers.schedules.deserialize(self.schedule)
+        # XLA divides by multiplying, and may end a little above 1, of whose complement no root can be taken.
+        return _polynomial(found) if type(found) is _POLYNOMIAL and not found.cycle else found
 
     def static(self, varied) -> Static:
         """Return what shapes the compiled program.
@@ -195,6 +200,24 @@ class Optimizer:
             centered=self.centered,
             momentum=self.values.get("momentum", 0.0) != 0.0 or "momentum" in varied,
         )
+
+
+_POLYNOMIAL = keras.optimizers.schedules.PolynomialDecay
+
+
+def _polynomial(schedule):
+    """Return Keras's polynomial decay as a function that is finite after its end."""
+
+    def rate(step):
+        start = tf.constant(schedule.initial_learning_rate, tf.float32)
+        end, power = (
+            tf.cast(value, start.dtype) for value in (schedule.end_learning_rate, schedule.power)
+        )
+        steps = tf.cast(schedule.decay_steps, start.dtype)
+        left = tf.maximum(1.0 - tf.minimum(tf.cast(step, start.dtype), steps) / steps, 0.0)
+        return (start - end) * tf.pow(left, power) + end
+
+    return rate
 
 
 def check_hyperparameter(name, key, values):
@@ -220,9 +243,7 @@ def host_values(key, values):
 
 def slot_names(static):
     """Return the names of what the optimizer keeps of each variable."""
-    wanted = {"SGD": [], "RMSprop": ["velocity"], "Adam": ["m", "v"], "AdamW": ["m", "v"]}[
-        static.name
-    ]
+    wanted = {"SGD": [], "RMSprop": ["velocity"]}.get(static.name, ["m", "v"])
     if static.momentum and static.name in ("SGD", "RMSprop"):
         wanted = [*wanted, "momentum"]
     if static.centered:
@@ -262,7 +283,7 @@ def update(static, schedule, hyper, step, variables, gradients, state, last=Fals
 
     References
     ----------
-    kingma2015, loshchilov2019
+    kingma2015, loshchilov2019; Nadam: [dozat2016]
     """
     name = static.name
     rate = hyper["learning_rate"]  # (M,)
@@ -273,6 +294,16 @@ def update(static, schedule, hyper, step, variables, gradients, state, last=Fals
         corrected = tf.sqrt(1.0 - tf.pow(hyper["beta_2"], count)) / (
             1.0 - tf.pow(hyper["beta_1"], count)
         )
+    elif name == "Nadam":
+        count = tf.cast(step + 1, rate.dtype)
+        decay = tf.constant(0.96, rate.dtype)
+        now, after = (
+            hyper["beta_1"] * (1.0 - 0.5 * tf.pow(decay, count + ahead)) for ahead in (0.0, 1.0)
+        )
+        products = tf.constant(_NADAM, rate.dtype)
+        passed = tf.gather(products, tf.minimum(step + 1, len(_NADAM) - 1))
+        passed = passed * tf.pow(hyper["beta_1"], count)  # Keras's u_product
+        second = 1.0 - tf.pow(hyper["beta_2"], count)
 
     new, kept = [], {slot: [] for slot in state}
     for position, (w, g) in enumerate(zip(variables, gradients, strict=True)):
@@ -292,6 +323,12 @@ def update(static, schedule, hyper, step, variables, gradients, state, last=Fals
             m = slot("m", old["m"] + (g - old["m"]) * spread(hyper["1-beta_1"]))
             v = slot("v", old["v"] + (tf.square(g) - old["v"]) * spread(hyper["1-beta_2"]))
             w = w - m * spread(rate * corrected) / (tf.sqrt(v) + spread(hyper["epsilon"]))
+        elif name == "Nadam":
+            m = slot("m", old["m"] + (g - old["m"]) * spread(hyper["1-beta_1"]))
+            v = slot("v", old["v"] + (tf.square(g) - old["v"]) * spread(hyper["1-beta_2"]))
+            ahead = m * spread(after) / spread(1.0 - passed * after)
+            ahead += g * spread(1.0 - now) / spread(1.0 - passed)
+            w = w - ahead * lr / (tf.sqrt(v / spread(second)) + spread(hyper["epsilon"]))
         elif name == "RMSprop":
             rho, rest = spread(hyper["rho"]), spread(hyper["1-rho"])
             v = slot("velocity", rho * old["velocity"] + rest * tf.square(g))

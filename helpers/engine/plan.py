@@ -11,7 +11,17 @@ import numpy as np
 from helpers._base import checks, memory
 from helpers._tensorflow import keras_settings
 from helpers.data import Dataset
-from helpers.engine import draws, hyper, inference, losses, optimizers, runtime, stopping, tiny
+from helpers.engine import (
+    draws,
+    endings,
+    hyper,
+    inference,
+    losses,
+    optimizers,
+    runtime,
+    stopping,
+    tiny,
+)
 from helpers.engine.hyper import Hyper
 from helpers.engine.optimizers import Optimizer, Static
 from helpers.engine.program import Shapes
@@ -47,11 +57,13 @@ class Plan:
     Attributes
     ----------
     recipe : Recipe
-        The model.
+        The model that is trained.
+    given : Recipe
+        The model as it was given: the same, unless that ends in a softmax or sigmoid (see `endings`).
     optimizer, static : Optimizer, Static
         The optimizer, and what of it shapes the compiled program.
-    loss : str or callable
-        A name, or a function per example.
+    loss : str, Loss or callable
+        From `losses.resolve`, of the outputs of what is trained.
     members, epochs, batch_size, seed, record_every : int
         As in `fit_many`.
     shuffle : {"member", "shared", False}
@@ -81,9 +93,10 @@ class Plan:
     """
 
     recipe: Recipe
+    given: Recipe
     optimizer: Optimizer
     static: Static
-    loss: str | Callable[..., Any]
+    loss: str | losses.Loss | Callable[..., Any]
     members: int
     epochs: int
     batch_size: int
@@ -116,7 +129,7 @@ class Plan:
     def of_keras(self) -> bool:
         """Whether no code of the caller's own is trained: a loss, an activation or a schedule."""
         own_activations = len(self.recipe.key) > 2
-        return isinstance(self.loss, str) and not own_activations and self.optimizer.of_keras
+        return not callable(self.loss) and not own_activations and self.optimizer.of_keras
 
 
 def make(
@@ -127,7 +140,7 @@ def make(
     epochs: int = 200,
     batch_size: int = 32,
     shuffle: str | bool = "member",
-    optimizer: Any = "adam",
+    optimizer: Any = None,
     learning_rate: Any = None,
     loss: Any = "auto",
     vary: dict[str, Any] | None = None,
@@ -148,7 +161,12 @@ def make(
     TypeError, ValueError
         An argument that does not fit, named.
     """
-    recipe = model if isinstance(model, Recipe) else recipe_of(model)
+    shape = dataset.input_shape if isinstance(dataset, Dataset) else None
+    recipe = given = model if isinstance(model, Recipe) else recipe_of(model, shape)
+    if optimizer is None:
+        optimizer = given.compiled.get("optimizer", "adam")
+    if isinstance(loss, str) and loss == "auto":
+        loss = given.compiled.get("loss", "auto")
     members = checks.count("members", members)
     epochs = checks.count("epochs", epochs, low=0)
     batch_size = checks.integer("batch_size", batch_size)
@@ -158,6 +176,8 @@ def make(
     resumable = checks.flag("resumable", resumable)
     _check_dataset(recipe, dataset, members)
     loss = losses.resolve(loss, dataset.task, recipe.output_shape[0], recipe.dtype)
+    settled = endings.settle(recipe.template, loss, dataset.task)
+    loss, recipe = settled.loss, given.without_ending if settled.undo else given
     monitors = losses.recorded(dataset.task, recipe.output_shape[0], _validated(dataset))
     rule = stopping.rule(early_stopping, monitors)
     copies = 2  # of a member's weights, initial and final
@@ -188,7 +208,7 @@ def make(
         tuple(sorted(kept)),
         tiny.suits(recipe, loss),
     )
-    shapes = replace(shapes, stopping=rule)
+    shapes = replace(shapes, stopping=rule, probabilities=settled.probabilities)
     keys = draws.noise_keys(seed, members) if shapes.random else np.zeros((members, 2), np.uint32)
 
     settings = {
@@ -203,7 +223,8 @@ def make(
             "centered": read.centered,
         },
         "schedule": read.schedule,
-        "loss": loss if isinstance(loss, str) else getattr(loss, "__name__", "function"),
+        "loss": _described(loss),
+        "outputs": settled.outputs,
         "seed": seed,
         "record_every": record_every,
         "early_stopping": None if rule is None else rule._asdict(),
@@ -218,6 +239,7 @@ def make(
     }
     return Plan(
         recipe=recipe,
+        given=given,
         optimizer=read,
         static=read.static(asked.varied),
         loss=loss,
@@ -240,6 +262,13 @@ def make(
     )
 
 
+def _described(loss: Any) -> Any:
+    """Return what settings say of a loss: its name, or its name and settings."""
+    if isinstance(loss, losses.Loss):
+        return loss._asdict()
+    return loss if isinstance(loss, str) else getattr(loss, "__name__", "function")
+
+
 def _check_dataset(recipe: Recipe, dataset: Dataset, members: int) -> None:
     """Check the data against the model and the number of members."""
     if not isinstance(dataset, Dataset):
@@ -253,13 +282,6 @@ def _check_dataset(recipe: Recipe, dataset: Dataset, members: int) -> None:
         raise ValueError(
             f"Argument `dataset` must have examples of the model's input shape {recipe.input_shape}. "
             f"Received: {tuple(dataset.input_shape)}."
-        )
-    last = recipe.layers[-1]
-    activation = getattr(last, "activation", None) or last
-    final = getattr(activation, "__name__", type(activation).__name__.lower())
-    if dataset.task != "regression" and final in ("softmax", "sigmoid"):
-        raise ValueError(
-            f"Argument `model` ends in {final}, but losses are taken from logits. Leave the final activation out."
         )
     outputs = recipe.output_shape[0]
     for name in ("y_train", "y_val"):

@@ -35,6 +35,7 @@ class Shapes:
     masked: tuple[int, ...]  # weight indices with a mask
     tiny: bool  # members last
     stopping: Rule | None = None  # of early stopping
+    probabilities: bool = False  # whether the outputs are those, instead of logits
 
     @property
     def ordered(self) -> bool:
@@ -93,8 +94,8 @@ def training(recipe, optimizer, static, loss, shapes, example):
         Architecture.
     optimizer, static : Optimizer, Static
         The optimizer and its `Optimizer.static`.
-    loss : str or callable
-        A name, or a function per example.
+    loss : str, Loss or callable
+        From `losses.resolve`.
     shapes : Shapes
         Shapes and switches.
     example : tuple
@@ -137,7 +138,7 @@ def _training_function(recipe, static, schedule, loss, s):
     small = tiny.network(recipe) if s.tiny else None
     examples = 0 if s.tiny else 1  # the axis of losses: (B, M) or (M, B)
     trained = [i for i, w in enumerate(recipe.weights) if w.trainable]
-    scores = losses.metrics(s.task, recipe.output_shape[0])
+    scores = losses.metrics(s.task, recipe.output_shape[0], s.probabilities)
     names = ["loss", *scores]
     full, rest = divmod(s.n_train, s.batch)  # whole batches of an epoch, and the size of the last
     steps = full + bool(rest)

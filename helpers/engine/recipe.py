@@ -8,7 +8,6 @@ stacked weights: every array gains a leading axis M, and member i never meets me
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 import threading
 import warnings
@@ -16,8 +15,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from helpers._base import builders, checks
+from helpers._base import builders
 from helpers._tensorflow import keras
+from helpers.engine import endings, prepare
 from helpers.engine.layers import APPLY, check_layer, is_of_keras, merged, operation_is_elementwise
 
 MOST_READ = 32
@@ -60,13 +60,18 @@ def _penalties(variable, layer):
 class Recipe:
     """What `fit_many` needs to know of one Keras model; the model's own weight values are ignored.
 
+    A Sequential model without an input, models inside a model, and layers that were adapted to data are prepared first
+    (see `prepare`).
+
     Pickled as its JSON. Activations, initializers and layers that are not Keras's own must be known to the process that
     reads it, as for any Keras model that is loaded.
 
     Parameters
     ----------
     model : callable or keras.Model
-        A zero-argument builder, or an uncompiled Sequential or Functional model with one input and one output.
+        A zero-argument builder, or a Sequential or Functional model with one input and one output.
+    input_shape : tuple of int, optional
+        Of one example, for a Sequential model that does not say.
 
     Attributes
     ----------
@@ -84,6 +89,8 @@ class Recipe:
         JSON from which `keras_model` rebuilds a model.
     of_keras : bool
         Whether all activations and initializers are Keras's own.
+    compiled : dict
+        "optimizer" and "loss" of a model that was compiled; empty for others, and for one read from JSON.
 
     Raises
     ------
@@ -91,8 +98,10 @@ class Recipe:
         Not a model of that kind, or a layer or setting that is not supported, named.
     """
 
-    def __init__(self, model):
-        model = _resolve(model)
+    def __init__(self, model, input_shape=None):
+        model = prepare.resolve(model)
+        self.compiled = prepare.compiled(model)
+        model = prepare.with_constants(prepare.flat(prepare.shaped(model, input_shape)))
         self.template = model
         self.layers = tuple(
             layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)
@@ -190,6 +199,13 @@ class Recipe:
             if isinstance(layer, wanted)
         }
 
+    @functools.cached_property
+    def without_ending(self):
+        """The `Recipe` of the model without its final softmax or sigmoid; None where it ends in neither."""
+        if endings.final(self.template) is None:
+            return None
+        return Recipe(endings.undone(self.template))
+
     def keras_model(self, weights=None):
         """Return a fresh ordinary Keras model, holding ``weights`` (a list in the order of get_weights) if given."""
         model = keras.models.model_from_json(self.config)
@@ -239,69 +255,6 @@ def _from_json(config):
     return Recipe(keras.models.model_from_json(config))
 
 
-def _resolve(model):
-    """Return the Keras model itself: a builder is called; anything else is checked."""
-    if not isinstance(model, keras.layers.Layer) and callable(model):
-        try:
-            parameters = inspect.signature(model).parameters.values()
-        except (
-            TypeError,
-            ValueError,
-        ) as error:  # int, a Keras layer, ...: nothing that builds a model
-            expected = "a Keras model or a function of no arguments that returns one"
-            raise TypeError(checks.message("model", expected, model)) from error
-        required = [
-            p.name
-            for p in parameters
-            if p.default is p.empty
-            and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        ]
-        if required:
-            raise TypeError(
-                "Argument `model` must be a Keras model or a function of no arguments that returns one. Received: a "
-                f"function that needs {', '.join(required)}. Wrap the call: lambda: builder(...)."
-            )
-        model = model()
-        if not isinstance(model, keras.Model):
-            raise TypeError(
-                "Argument `model` must be a Keras model or a function of no arguments that returns one. "
-                f"Received: a function that returned {type(model).__name__}."
-            )
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            checks.message(
-                "model", "a Keras model or a function of no arguments that returns one", model
-            )
-        )
-    if not isinstance(model, (keras.Sequential, keras.src.models.Functional)):
-        raise TypeError(
-            "Argument `model` must be Sequential or Functional. "
-            f"Received: {type(model).__name__}, a subclass whose graph cannot be read."
-        )
-    base = keras.Sequential if isinstance(model, keras.Sequential) else keras.Model
-    for method in ("train_step", "compute_loss"):
-        if getattr(type(model), method) is not getattr(base, method):
-            raise ValueError(
-                f"Argument `model` overrides {method}, which fit_many would ignore. Use plain Keras for it."
-            )
-    if not model.built or (isinstance(model, keras.Sequential) and not model.inputs):
-        text = "Argument `model` must have an input shape. Received: a model that has none yet."
-        raise ValueError(f"{text} Start it with keras.Input(shape).")
-    if not isinstance(model, keras.Sequential) and len(model.inputs) == len(model.outputs) == 1:
-        if isinstance(model.input, (list, tuple, dict)) or isinstance(
-            model.output, (list, tuple, dict)
-        ):
-            raise ValueError(
-                "Argument `model` must be built as keras.Model(inputs, outputs), without lists or dicts."
-            )
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        counts = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
-        raise ValueError(
-            f"Argument `model` must have one input and one output. Received: {counts}."
-        )
-    return model
-
-
 def _serialized(model):
     """Return the model's JSON, tried once: what cannot be rebuilt cannot be saved or handed out as a Keras model."""
     try:
@@ -309,7 +262,9 @@ def _serialized(model):
             warnings.filterwarnings(
                 "error", message=".*lambda.*"
             )  # Keras warns where it writes one
-            config = model.to_json()
+            config = json.loads(model.to_json())
+            config.pop("compile_config", None)
+            config = json.dumps(config)
             if (
                 type(model) is keras.Sequential
             ):  # one by one: Keras would rebuild the graph at every layer
@@ -389,14 +344,15 @@ class _MemberLayer(keras.layers.Layer):
         return (input_shape[0], *self._shape(tuple(input_shape[1:])))
 
 
-def recipe_of(model):
+def recipe_of(model, input_shape=None):
     """Return the `Recipe` of a model; that of a pure builder (see `builders`) with the same plain arguments is kept."""
     key = _plainly(model)
     if key is None:
-        return Recipe(model)
+        return Recipe(model, input_shape)
+    key = (*key, input_shape)
     with _lock:
         found = _read.pop(key, None)
-    found = found or Recipe(model)  # not under the lock
+    found = found or Recipe(model, input_shape)  # not under the lock
     with _lock:
         if found.of_keras:
             _read[key] = found

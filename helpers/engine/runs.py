@@ -225,7 +225,7 @@ class Runs:
         return self._recipe.keras_model(unstack(self._at(epoch), self._member(member)))
 
     def predict(self, x: Any, epoch: int | None = None) -> np.ndarray:
-        """Return the logits (or regression outputs) of all members, inference mode.
+        """Return what the model returns, of all members, in inference mode: logits, probabilities, predictions.
 
         Parameters
         ----------
@@ -256,7 +256,11 @@ class Runs:
         dict of str to numpy.ndarray
             (M,) per metric, inference mode.
         """
-        return inference.score(self._recipe, self._at(epoch), x, y, self.settings["task"])
+        recipe, probabilities = self._recipe, self.settings.get("outputs") == "probabilities"
+        if probabilities and recipe.without_ending is not None:
+            recipe, probabilities = recipe.without_ending, False
+        task = self.settings["task"]
+        return inference.score(recipe, self._at(epoch), x, y, task, probabilities)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the history as a tidy table.
@@ -518,7 +522,7 @@ def collect(
     for epoch in planned.snapshots:
         kept[epoch] = whole.snapshots[epoch] if epoch else [w.copy() for w in planned.initial]
     return Runs(
-        planned.recipe,
+        planned.given,
         copy.deepcopy(planned.settings),
         copy.deepcopy(planned.vary),
         history,

@@ -1,0 +1,201 @@
+"""A model as somebody has it, made into one that `Recipe` reads.
+
+A builder is called. A Sequential model without an input gets that of the data set. Models inside a model are taken
+apart into their layers. A Normalization layer that was adapted becomes one with these numbers as constants.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import warnings
+
+import numpy as np
+
+from helpers._base import checks
+from helpers._tensorflow import keras
+
+
+def resolve(model):
+    """Return the Keras model itself: a builder is called; anything else is checked."""
+    if not isinstance(model, keras.layers.Layer) and callable(model):
+        try:
+            parameters = inspect.signature(model).parameters.values()
+        except (
+            TypeError,
+            ValueError,
+        ) as error:  # int, a Keras layer, ...: nothing that builds a model
+            expected = "a Keras model or a function of no arguments that returns one"
+            raise TypeError(checks.message("model", expected, model)) from error
+        required = [
+            p.name
+            for p in parameters
+            if p.default is p.empty
+            and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        if required:
+            raise TypeError(
+                "Argument `model` must be a Keras model or a function of no arguments that returns one. Received: a "
+                f"function that needs {', '.join(required)}. Wrap the call: lambda: builder(...)."
+            )
+        model = model()
+        if not isinstance(model, keras.Model):
+            raise TypeError(
+                "Argument `model` must be a Keras model or a function of no arguments that returns one. "
+                f"Received: a function that returned {type(model).__name__}."
+            )
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            checks.message(
+                "model", "a Keras model or a function of no arguments that returns one", model
+            )
+        )
+    if not isinstance(model, (keras.Sequential, keras.src.models.Functional)):
+        raise TypeError(
+            "Argument `model` must be Sequential or Functional. "
+            f"Received: {type(model).__name__}, a subclass whose graph cannot be read."
+        )
+    base = keras.Sequential if isinstance(model, keras.Sequential) else keras.Model
+    for method in ("train_step", "compute_loss"):
+        if getattr(type(model), method) is not getattr(base, method):
+            raise ValueError(
+                f"Argument `model` overrides {method}, which fit_many would ignore. Use plain Keras for it."
+            )
+    return model
+
+
+def shaped(model, input_shape=None):
+    """Return the model itself, or a copy that takes examples of this shape where it does not say; check both ends."""
+    if type(model) is keras.Sequential and not model.built and input_shape and model.layers:
+        model = _with_input(model, input_shape)
+    if not model.built or (isinstance(model, keras.Sequential) and not model.inputs):
+        text = "Argument `model` must have an input shape. Received: a model that has none yet."
+        raise ValueError(f"{text} Start it with keras.Input(shape).")
+    if not isinstance(model, keras.Sequential) and len(model.inputs) == len(model.outputs) == 1:
+        if isinstance(model.input, (list, tuple, dict)) or isinstance(
+            model.output, (list, tuple, dict)
+        ):
+            raise ValueError(
+                "Argument `model` must be built as keras.Model(inputs, outputs), without lists or dicts."
+            )
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        counts = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
+        raise ValueError(
+            f"Argument `model` must have one input and one output. Received: {counts}."
+        )
+    return model
+
+
+def _with_input(model, shape):
+    """Return a copy of a Sequential model without an input that takes examples of this shape."""
+    try:
+        layers = [_copy(layer) for layer in model.layers]
+        return keras.Sequential([keras.Input(shape), *layers], name=model.name)
+    except Exception as error:
+        raise ValueError(
+            f"Argument `model` does not fit examples of the data set's shape {tuple(shape)}. Keras says: {error}"
+        ) from error
+
+
+def flat(model):
+    """Return a model without models inside: itself, or one of copies of all layers, from their configuration.
+
+    Raises
+    ------
+    ValueError
+        Where that would change the order of its weights.
+    """
+    if not any(isinstance(layer, keras.Model) for layer in model.layers):
+        return model
+    copies, names = {}, set()
+
+    def copy(layer, path):
+        if id(layer) not in copies:
+            name = "_".join((*path, layer.name))
+            while name in names:
+                name += "_"
+            names.add(name)
+            copies[id(layer)] = (layer, _copy(layer, name=name))
+        return copies[id(layer)][1]
+
+    def through(operation, path):
+        if isinstance(operation, keras.Model):
+            return lambda inputs, **rest: run(operation, inputs, (*path, operation.name))
+        return copy(operation, path) if isinstance(operation, keras.layers.Layer) else operation
+
+    def run(inner, inputs, path):
+        if isinstance(inner, keras.Sequential):
+            for layer in inner.layers:
+                inputs = through(layer, path)(inputs)
+            return inputs
+        return inner._run_through_graph(inputs, operation_fn=lambda one: through(one, path))
+
+    inputs = keras.Input(tuple(model.input_shape[1:]), dtype=model.inputs[0].dtype)
+    made = keras.Model(inputs, run(model, inputs, ()), name=model.name)
+    before = [id(v) for v in model.weights]
+    own = {
+        id(theirs): id(ours)
+        for old, new in copies.values()
+        for theirs, ours in zip(old.weights, new.weights, strict=False)
+    }
+    before = [v for v in before if v in own]  # a layer that holds constants now has no weights
+    if [own[v] for v in before] != [id(v) for v in made.weights]:
+        raise ValueError(
+            "Argument `model` holds models inside whose weights come in another order than those of its layers, one "
+            "after the other. Build it of layers."
+        )
+    return made
+
+
+def with_constants(model):
+    """Return a model whose Normalization layers hold what they were adapted to as constants: itself, or a copy."""
+    if not any(_constants(layer) for layer in model.layers):
+        return model
+    return keras.models.model_from_json(json.dumps(_inserted(model, json.loads(model.to_json()))))
+
+
+def _inserted(layer, config):
+    """Return the configuration of a layer or a model, with what its Normalization layers were adapted to."""
+    config["config"] |= _constants(layer)
+    if isinstance(layer, keras.Model):
+        inner = {one.name: one for one in layer.layers}
+        for entry in config["config"]["layers"]:
+            if entry["config"].get("name") in inner:
+                _inserted(inner[entry["config"]["name"]], entry)
+    return config
+
+
+def _constants(layer):
+    """Return mean and variance of a Normalization layer that was adapted, as its configuration takes them, or {}."""
+    if type(layer) is not keras.layers.Normalization or layer.input_mean is not None:
+        return {}
+    if not layer.built:
+        return {}
+    arrays = {"mean": layer.adapt_mean, "variance": layer.adapt_variance}
+    return {key: np.asarray(value).tolist() for key, value in arrays.items()}
+
+
+def compiled(model):
+    """Return the optimizer and the loss of a model that was compiled, {} of others.
+
+    Warns of metrics that are not recorded: the loss, and mean squared error or crossentropy and accuracy, always are.
+    """
+    if not getattr(model, "compiled", False):
+        return {}
+    known = {"accuracy", "acc", "mse", "mean_squared_error", "binary_accuracy", "crossentropy"}
+    known |= {"sparse_categorical_accuracy", "categorical_accuracy"}
+    metrics = model._compile_config.config.get("metrics") or []
+    other = [one for one in metrics if not (isinstance(one, str) and one.lower() in known)]
+    if other:
+        warnings.warn(
+            f"fit_many does not record the metrics {other} of the compiled model; `runs.predict` gives what they need.",
+            stacklevel=2,
+        )
+    return {"optimizer": model.optimizer, "loss": model.loss}
+
+
+def _copy(layer, **changes):
+    """Return a layer from the configuration of another, with some of it changed."""
+    config = _inserted(layer, keras.layers.serialize(layer))
+    config["config"] |= changes
+    return keras.layers.deserialize(config)
