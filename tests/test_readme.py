@@ -57,7 +57,9 @@ def test_the_example_runs():
 
 def test_the_examples_for_ones_own_networks_run(capsys):
     names = {}
-    for example in re.findall(r"```python\n(.*?)```", PAGES["docs/your_own_networks.md"], re.DOTALL):
+    for example in re.findall(
+        r"```python\n(.*?)```", PAGES["docs/your_own_networks.md"], re.DOTALL
+    ):
         exec(example, names)
     assert names["probabilities"].shape == (100, 5, 3) and names["gain"].shape == (100,)
 
