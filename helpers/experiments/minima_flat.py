@@ -164,7 +164,7 @@ def compared(seed, sets, net, *, steps, directions, target, start=0.2):
 
 
 def large(seed, n, *, steps, directions, target, points):
-    """How much larger are basins of good minima in a network of 266,000 weights?
+    """How much larger are basins of good minima in a network of 265,300 weights?
 
     LeNet-300-100 on digits 3 and 5 of MNIST: ``points`` clean training images and as many for the attack, drawn from
     the shipped pool of 1,000. The basin is what lies within a loss of 0.1, along random filter-normalized directions.
