@@ -36,7 +36,7 @@ def decomposed(outputs, wanted):
 
 
 def slope(values, widths):
-    """Return the slope of log2 of values (R, K) per doubling of the width, (R,); values not above zero count as tiny."""
+    """Return the slope of log2 of values (R, K) per doubling of the width, (R,); values below 1e-9 count as that."""
     x = np.log2(np.asarray(widths, float))
     x = x - x.mean()
     return np.log2(np.maximum(values, 1e-9)) @ x / (x @ x)

@@ -103,7 +103,8 @@ def joints(x, units):
 def textbook(seed, n, *, units, shown):
     """What comes after the last unit of the textbook's picture, on its own fifteen points?
 
-    ``units``: numbers of ReLU units with fixed joints; there is a constant too. The textbook shows up to ``shown``. Replicate: points and noise.
+    ``units``: numbers of ReLU units with fixed joints; there is a constant too.
+    The textbook shows up to ``shown``. Replicate: points and noise.
 
     Returns
     -------
