@@ -1,0 +1,312 @@
+"""The pictures of lesson 07; each takes arrays and shows one figure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from helpers import plots, stats
+from helpers.experiments import random_features
+
+CONSTANT = 0.09  # squared error of answering a tenth everywhere
+DRAWN = 30  # single replicates behind a mean
+TWO = (("error", "errors, in %"), ("mse", "squared error"))
+
+
+def show_riddle(found: Mapping) -> None:
+    """Show errors and squared errors of the same networks against their width."""
+    widths = found["constants"]["widths"]
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.9))
+    for ax, (name, label), color in zip(axes, TWO, (plots.BLUE, plots.ORANGE), strict=True):
+        plots.over_epochs(ax, widths, found[name].astype(float), color=color, replicates=DRAWN)
+        by_width(ax, widths)
+        ax.set(ylabel=f"{label}, on new signals")
+    means = {name: found[name].mean(axis=0, dtype=float) for name, _ in TWO}
+    axes[0].set_title(f"fewest errors: {widths[means['error'].argmin()]} units")
+    axes[1].set_title(f"lowest squared error: {widths[means['mse'].argmin()]} units")
+    figure.suptitle("The same networks, measured in two ways")
+    plots.show(
+        figure,
+        f"{len(found['error'])} data sets, a network of each width on each; thin: single data sets; means with 99 % "
+        "intervals.",
+        f"Errors are fewest with {widths[means['error'].argmin()]} units, the squared error is lowest with "
+        f"{widths[means['mse'].argmin()]} units; in between both have a peak.",
+    )
+
+
+def by_width(ax, widths: Sequence[int], label: str = "hidden units") -> None:
+    """Label a logarithmic axis of widths."""
+    ax.set(xscale="log", xlabel=label)
+    ax.set_xticks(widths, [f"{width:,}" for width in widths])
+    ax.minorticks_off()
+
+
+def show_fifty(widths: Sequence[int], found: np.ndarray) -> None:
+    """Show errors and squared errors of the reader's networks: found (2, W, M), a dot a network."""
+    rng = np.random.default_rng(0)  # of where the dots are drawn only
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
+    told = []
+    for ax, (_, label), values, color in zip(
+        axes, TWO, found, (plots.BLUE, plots.ORANGE), strict=True
+    ):
+        for place, row in enumerate(values):
+            ax.plot(
+                place + rng.uniform(-0.2, 0.2, len(row)),
+                row,
+                "o",
+                color=color,
+                alpha=0.4,
+                markersize=4,
+            )
+            ax.plot([place - 0.3, place + 0.3], [row.mean()] * 2, color=plots.BLACK, linewidth=2.5)
+        shown = [
+            f"{mean:.1f}" if color == plots.BLUE else f"{mean:.3f}" for mean in values.mean(axis=1)
+        ]
+        ax.set_xticks(range(len(widths)), [f"{width:,}" for width in widths])
+        ax.set(xlabel="hidden units", ylabel=f"{label}, on new signals", title=", ".join(shown))
+        ax.grid(visible=False, axis="x")
+        told.append(f"{label}: " + ", ".join(shown))
+    plots.show(
+        figure,
+        f"{found.shape[2]} networks of each width, on data sets of their own; lines and titles: means.",
+        f"With {', '.join(str(width) for width in widths)} units, " + "; ".join(told) + ".",
+    )
+
+
+def show_player(
+    seed: int, counts: Sequence[int], *, examples: int = 200, shown: float = 1.5
+) -> None:
+    """Show one draw as features are added: an output along a path between new signals, and both errors.
+
+    The path leads through five signals that the fit never saw.
+    """
+    (x, y), _, (x_new, y_new) = random_features.draw(seed, examples=examples)
+    v = random_features.directions(seed, 0, x.shape[1], max(counts))
+    corners = x_new[:5]
+    share = np.linspace(0, 1, 40, endpoint=False)[:, None]
+    path = np.concatenate([(1 - share) * a + share * b for a, b in itertools.pairwise(corners)])
+    parts = [random_features.features(part, v) for part in (x, x_new, path)]
+    curves, scores = [], []
+    for count in counts:
+        weights = random_features.Fit(parts[0][:, :count]).weights(random_features.targets(y))
+        outputs = parts[1][:, :count] @ weights
+        curves.append(parts[2][:, :count] @ weights[:, 0])
+        scores.append(
+            (random_features.errors(outputs, y_new), random_features.squared(outputs, y_new))
+        )
+    error, mse = np.transpose(scores)
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3.6), width_ratios=(1.3, 1, 1))
+
+    def draw(count):
+        now = list(counts).index(count)
+        for ax in axes:
+            ax.clear()
+        axes[0].plot(
+            np.arange(len(path)) / 40, np.clip(curves[now], -shown, shown), color=plots.BLUE
+        )
+        axes[0].set(ylim=(-1.05 * shown, 1.05 * shown), xlabel="signal", ylabel="output of class 0")
+        axes[0].set_title(f"{count} features")
+        for ax, values, (_, label), color in zip(
+            axes[1:], (error, mse), TWO, (plots.BLUE, plots.ORANGE), strict=True
+        ):
+            ax.plot(counts, values, color=plots.GREY, linewidth=1)
+            ax.plot(counts[: now + 1], values[: now + 1], color=color, linewidth=2)
+            ax.plot(count, values[now], "o", color=color)
+            ax.axvline(examples, color=plots.BLACK, linestyle=":", linewidth=1)
+            ax.set(xlabel="features", title=label)
+        axes[2].set_yscale("log")
+
+    worst = int(np.argmax(mse))
+    plots.animate(
+        figure,
+        draw,
+        list(counts),
+        f"One draw, {examples} examples. Left: an output along straight lines through five new signals, cut at "
+        f"{shown:g}. Dotted: as many features as examples.",
+        f"The output is calm with few features, wild at {counts[worst]} features, where the squared error is largest, "
+        f"and calmer again with {counts[-1]}.",
+    )
+
+
+def show_features(found: Mapping, more: Mapping | None = None) -> None:
+    """Show errors and squared errors of random features against their number; ``more``: another data source."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.2))
+    n = int(found["constants"]["examples"][0])
+    ratio = found["constants"]["counts"] / n
+    for ax, (name, label) in zip(axes, TWO, strict=True):
+        sources = [("MNIST-1D", found, plots.BLUE, "-")]
+        sources += [("digits", more, plots.GREEN, "-.")] if more is not None else []
+        for words, one, color, line in sources:
+            values = one[name].astype(float)
+            for row in values[:DRAWN]:
+                ax.plot(ratio, row, color=color, alpha=0.12, linewidth=0.6)
+            middle = values.mean(axis=0) if name == "error" else np.median(values, axis=0)
+            ax.plot(
+                ratio,
+                middle,
+                color=color,
+                linestyle=line,
+                linewidth=2.2,
+                marker="o",
+                markersize=3.5,
+                label=words,
+            )
+            if name == "error":
+                training = one["training_error"].mean(axis=0, dtype=float)
+                ax.plot(
+                    ratio,
+                    training,
+                    color=color,
+                    linestyle=":",
+                    linewidth=1.8,
+                    label=f"{words}, training",
+                )
+        ax.axvline(1, color=plots.BLACK, linestyle=":", linewidth=1)
+        ax.set(xscale="log", xlabel="features per example", ylabel=f"{label}, on new examples")
+        ax.set_xticks([0.1, 0.4, 1, 4, 20], ["0.1", "0.4", "1", "4", "20"])
+        ax.minorticks_off()
+    axes[1].axhline(CONSTANT, color=plots.GREY, linestyle="--", linewidth=1.2)
+    axes[1].set(yscale="log", ylim=(0.03, 10))
+    axes[1].text(0.055, CONSTANT * 0.82, "always a tenth", color="0.35", va="top", fontsize=9)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    peak = ratio[found["error"].mean(axis=0, dtype=float).argmax()]
+    axes[0].set_title(f"errors: a peak at {peak:g}")
+    axes[1].set_title("squared error: beyond every bound")
+    plots.show(
+        figure,
+        f"{n} examples; {len(found['error'])} draws"
+        + (f" (digits: {len(more['error'])})" if more is not None else "")
+        + "; means left, medians right. Dashed: the squared error of answering a tenth to everything.",
+        f"Errors and squared errors are largest at {peak:g} features per example. With twenty times as many features "
+        "as examples the errors are lower than with few; the squared error on MNIST-1D is not.",
+    )
+
+
+def show_why(found: Mapping, causes: Mapping) -> None:
+    """Show errors with and without a tuned ridge penalty, and what is left of the rise without one ingredient."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.1), width_ratios=(1.25, 1))
+    ratio = found["constants"]["counts"] / found["constants"]["examples"][0]
+    for name, color, line, words in (
+        ("error", plots.BLUE, "-", "no penalty"),
+        ("error_ridge", plots.PINK, "--", "ridge penalty, tuned"),
+    ):
+        plots.band(left, ratio, found[name].astype(float), color, line, words, thin=0)
+    left.set(xscale="log", xlabel="features per example", ylabel="errors on new signals, in %")
+    left.set_xticks([0.1, 0.4, 1, 4, 20], ["0.1", "0.4", "1", "4", "20"])
+    left.minorticks_off()
+    left.legend(loc="upper left")
+    ridge = found["rise_ridge"].mean(dtype=float)
+    left.set_title(
+        f"from 0.4 to 1: {found['rise'].mean(dtype=float):+.0f} points, with penalty {ridge:+.0f}"
+    )
+    kinds = (
+        ("rise", "all there"),
+        ("rise_cut", "small singular\nvalues cut"),
+        ("rise_ideal", "nothing left\nto miss"),
+    )
+    rng, means = np.random.default_rng(0), []
+    for place, (name, _) in enumerate(kinds):
+        values = causes[name].astype(float)
+        one = stats.mean_interval(values)
+        means.append(one.estimate)
+        right.plot(
+            values,
+            place + rng.uniform(-0.2, 0.2, len(values)),
+            "o",
+            color=plots.SKY,
+            markersize=4,
+            alpha=0.6,
+        )
+        right.errorbar(
+            one.estimate, place, xerr=[[one.estimate - one.low], [one.high - one.estimate]], color=plots.BLACK,
+            marker="D", markerfacecolor="white", markersize=7, capsize=4, linewidth=2,
+        )  # fmt: skip
+    right.axvline(0, color=plots.BLACK, linewidth=1, linestyle=":")
+    right.set_yticks(range(3), [words for _, words in kinds])
+    right.invert_yaxis()
+    right.grid(visible=False, axis="y")
+    right.set(xlabel="rise of the errors, in points", title="one ingredient less, and it goes")
+    plots.show(
+        figure,
+        f"Left: {len(found['error'])} draws, means; shaded nine of ten draws. Right: errors at 1 minus errors at 0.4 "
+        f"features per example, {len(causes['rise'])} draws; diamonds: means with 99 % intervals.",
+        f"Towards as many features as examples errors rise by {found['rise'].mean(dtype=float):.1f} points, with a "
+        f"tuned penalty by {ridge:.1f}; without small singular values by {means[1]:.1f}, without residuals by "
+        f"{means[2]:.1f}.",
+    )
+
+
+def show_networks(squared: tuple[Mapping, Mapping], cross: tuple[Mapping, Mapping]) -> None:
+    """Show errors against the width for both losses, without and with label noise."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.5), sharey=True)
+    rises = []
+    for ax, (clean, noisy), title in zip(
+        axes,
+        (squared, cross),
+        ("squared loss, 1,000 signals", "cross-entropy, 2,000 signals"),
+        strict=True,
+    ):
+        widths = clean["constants"]["widths"]
+        for one, color, line, marker, words in (
+            (clean, plots.BLUE, "-", "o", "labels right"),
+            (noisy, plots.ORANGE, "--", "s", "15 % wrong"),
+        ):
+            plots.over_epochs(
+                ax, widths, one["error"].astype(float), color, line, marker, words, replicates=15
+            )
+            ax.plot(
+                widths, one["training_error"].mean(axis=0, dtype=float), color=color, linestyle=":",
+                linewidth=1.8, label=f"{words}, training",
+            )  # fmt: skip
+            rises.append(one["rise"].mean(dtype=float))
+        by_width(ax, widths)
+        ax.set_title(f"{title}:\n{rises[-2]:+.1f} points, with noise {rises[-1]:+.1f}")
+    axes[0].set(ylabel="errors, in %", ylim=(0, None))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    counts = ", ".join(str(len(one["error"])) for one in (*squared, *cross))
+    plots.show(
+        figure,
+        f"Means with 99 % intervals on new signals, thin: single data sets; dotted: training signals. n = {counts}. "
+        "In the titles: from the valley to the width that just fits.",
+        f"From the valley to the width that just fits, errors change by {rises[0]:.1f} points with the squared loss, "
+        f"{rises[1]:.1f} with label noise; with cross-entropy by {rises[2]:.1f} and {rises[3]:.1f}.",
+    )
+
+
+def show_split(found: Mapping) -> None:
+    """Show squared bias and both parts of the variance against the width."""
+    widths = found["constants"]["widths"]
+    figure, ax = plt.subplots(figsize=(8, 4.4))
+    lines = (
+        ("total", plots.BLACK, "-", "o", "variance, together"),
+        ("initialisation", plots.ORANGE, "--", "s", "variance from the start"),
+        ("data", plots.BLUE, "-.", "^", "variance from the data"),
+        ("bias", plots.GREEN, ":", "D", "squared bias"),
+    )
+    for name, color, line, marker, words in lines:
+        plots.over_epochs(
+            ax, widths, found[name].astype(float), color, line, marker, words, replicates=20
+        )
+    first = int(np.argmax(found["training"].mean(axis=0, dtype=float) < 0.005))
+    edge = np.sqrt(float(widths[first - 1]) * float(widths[first])) if first else float(widths[0])
+    ax.axvspan(edge, 1.15 * widths[-1], color=plots.GREY, alpha=0.18, linewidth=0)
+    by_width(ax, widths)
+    ax.set(
+        ylabel="squared error, per output",
+        xlim=(0.88 * widths[0], 1.15 * widths[-1]),
+        ylim=(0, None),
+    )
+    ax.text(edge * 1.05, ax.get_ylim()[1] * 0.95, "all examples fitted", va="top", fontsize=10)
+    ax.legend(loc="upper left")
+    total = found["total"].mean(axis=0, dtype=float)
+    top = int(total.argmax())
+    ax.set_title(f"The variance rises to {widths[top]} units, then falls: the start averages out")
+    plots.show(
+        figure,
+        f"{len(found['total'])} blocks of networks, thin lines; means with 99 % intervals.",
+        f"Variance rises to {total[top]:.3f} at {widths[top]} units and falls to {total[-1]:.3f} at {widths[-1]}. "
+        "Past the fit the part from the start falls, the part from the data and the squared bias hardly change.",
+    )
