@@ -1,6 +1,6 @@
 """Why least squares on features peaks at N = n: take one ingredient away. And the textbook's one-dimensional example.
 
-Schaeffer et al. [schaeffer2023] name what must come together: small singular values of the training features, targets
+Schaeffer et al. [schaeffer2024] name what must come together: small singular values of the training features, targets
 that no function of the features gives exactly, and new examples that point along the same directions. The second is
 Prince's example [prince2023], which ends where the double descent begins.
 """
