@@ -107,17 +107,21 @@ def show_player(
         axes[0].plot(
             np.arange(len(path)) / 40, np.clip(curves[now], -shown, shown), color=plots.BLUE
         )
-        axes[0].set(ylim=(-1.05 * shown, 1.05 * shown), xlabel="signal", ylabel="output of class 0")
+        axes[0].set(
+            ylim=(-1.05 * shown, 1.05 * shown),
+            xlabel="from signal to signal",
+            ylabel="output of class 0",
+        )
         axes[0].set_title(f"{count} features")
         for ax, values, (_, label), color in zip(
             axes[1:], (error, mse), TWO, (plots.BLUE, plots.ORANGE), strict=True
         ):
-            ax.plot(counts, values, color=plots.GREY, linewidth=1)
             ax.plot(counts[: now + 1], values[: now + 1], color=color, linewidth=2)
             ax.plot(count, values[now], "o", color=color)
             ax.axvline(examples, color=plots.BLACK, linestyle=":", linewidth=1)
-            ax.set(xlabel="features", title=label)
-        axes[2].set_yscale("log")
+            ax.set(xlabel="features", title=label, xlim=(-0.03 * counts[-1], 1.03 * counts[-1]))
+        axes[1].set_ylim(error.min() - 1, error.max() + 1)
+        axes[2].set(yscale="log", ylim=(mse.min() / 2, mse.max() * 2))
 
     worst = int(np.argmax(mse))
     plots.animate(
