@@ -135,58 +135,50 @@ def show_player(
     )
 
 
-def show_features(found: Mapping, more: Mapping | None = None) -> None:
-    """Show errors and squared errors of random features against their number; ``more``: another data source."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4.2))
+def show_features(found: Mapping, digits: Mapping) -> None:
+    """Show errors and squared errors of random features against their number, for signals and for digits."""
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3.9))
     n = int(found["constants"]["examples"][0])
     ratio = found["constants"]["counts"] / n
-    for ax, (name, label) in zip(axes, TWO, strict=True):
-        sources = [("MNIST-1D", found, plots.BLUE, "-")]
-        sources += [("digits", more, plots.GREEN, "-.")] if more is not None else []
-        for words, one, color, line in sources:
-            values = one[name].astype(float)
-            for row in values[:DRAWN]:
-                ax.plot(ratio, row, color=color, alpha=0.12, linewidth=0.6)
-            middle = values.mean(axis=0) if name == "error" else np.median(values, axis=0)
-            ax.plot(
-                ratio,
-                middle,
-                color=color,
-                linestyle=line,
-                linewidth=2.2,
-                marker="o",
-                markersize=3.5,
-                label=words,
-            )
-            if name == "error":
-                training = one["training_error"].mean(axis=0, dtype=float)
-                ax.plot(
-                    ratio,
-                    training,
-                    color=color,
-                    linestyle=":",
-                    linewidth=1.8,
-                    label=f"{words}, training",
-                )
+    sources = (
+        ("MNIST-1D", found, plots.BLUE, "-", "o"),
+        ("digits", digits, plots.GREEN, "-.", "s"),
+    )
+    for ax, (words, one, color, line, marker) in zip(axes[:2], sources, strict=True):
+        _many(ax, ratio, one["error"].astype(float), np.mean, color, line, marker, words)
+        place = {share: int(np.argmin(abs(ratio - share))) for share in (0.4, 1, 20)}
+        told = [f"{one['error'][:, k].mean(dtype=float):.0f}" for k in place.values()]
+        ax.set(title=f"{words}: {', '.join(told)} %", ylabel="errors, in %")
+    for words, one, color, line, marker in sources:
+        _many(axes[2], ratio, one["mse"].astype(float), np.median, color, line, marker, words)
+    axes[2].axhline(
+        CONSTANT, color=plots.GREY, linestyle="--", linewidth=1.5, label="always a tenth"
+    )
+    axes[2].set(yscale="log", ylim=(0.03, 10), ylabel="squared error", title="squared error")
+    axes[2].set_yticks([0.05, 0.1, 0.2, 1, 10], ["0.05", "0.1", "0.2", "1", "10"])
+    for ax in axes:
         ax.axvline(1, color=plots.BLACK, linestyle=":", linewidth=1)
-        ax.set(xscale="log", xlabel="features per example", ylabel=f"{label}, on new examples")
+        ax.set(xscale="log", xlabel="features per example")
         ax.set_xticks([0.1, 0.4, 1, 4, 20], ["0.1", "0.4", "1", "4", "20"])
         ax.minorticks_off()
-    axes[1].axhline(CONSTANT, color=plots.GREY, linestyle="--", linewidth=1.2)
-    axes[1].set(yscale="log", ylim=(0.03, 10))
-    axes[1].text(0.055, CONSTANT * 0.82, "always a tenth", color="0.35", va="top", fontsize=9)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*axes[2].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     peak = ratio[found["error"].mean(axis=0, dtype=float).argmax()]
-    axes[0].set_title(f"errors: a peak at {peak:g}")
-    axes[1].set_title("squared error: beyond every bound")
+    few, most = (np.median(found[f"mse_{place}"].astype(float)) for place in ("small", "large"))
     plots.show(
         figure,
-        f"{n} examples; {len(found['error'])} draws"
-        + (f" (digits: {len(more['error'])})" if more is not None else "")
-        + "; means left, medians right. Dashed: the squared error of answering a tenth to everything.",
-        f"Errors and squared errors are largest at {peak:g} features per example. With twenty times as many features "
-        "as examples the errors are lower than with few; the squared error on MNIST-1D is not.",
+        f"{n} examples; {len(found['error'])} draws (digits: {len(digits['error'])}), thin: single draws; means left, "
+        "medians right. In the titles: errors at 0.4, 1 and 20 features per example.",
+        f"Errors and squared errors are largest at {peak:g} features per example. At 20 the errors are fewer than at "
+        f"0.4; the squared error on MNIST-1D is {most:.3f} against {few:.3f}.",
     )
+
+
+def _many(ax, x, values, middle, color, line, marker, words):
+    """Draw single rows of values (R, K), thin, and their mean or median."""
+    for row in values[:DRAWN]:
+        ax.plot(x, row, color=color, alpha=0.12, linewidth=0.6)
+    style = {"linestyle": line, "marker": marker, "markersize": 3.5, "linewidth": 2.2}
+    ax.plot(x, middle(values, axis=0), color=color, label=words, **style)
 
 
 def show_why(found: Mapping, causes: Mapping) -> None:
@@ -199,6 +191,7 @@ def show_why(found: Mapping, causes: Mapping) -> None:
     ):
         plots.band(left, ratio, found[name].astype(float), color, line, words, thin=0)
     left.set(xscale="log", xlabel="features per example", ylabel="errors on new signals, in %")
+    left.set_ylim(None, left.get_ylim()[1] + 4)  # room for the legend
     left.set_xticks([0.1, 0.4, 1, 4, 20], ["0.1", "0.4", "1", "4", "20"])
     left.minorticks_off()
     left.legend(loc="upper left")
@@ -232,7 +225,10 @@ def show_why(found: Mapping, causes: Mapping) -> None:
     right.set_yticks(range(3), [words for _, words in kinds])
     right.invert_yaxis()
     right.grid(visible=False, axis="y")
-    right.set(xlabel="rise of the errors, in points", title="one ingredient less, and it goes")
+    right.set(
+        xlabel="rise of the errors, in points",
+        title=f"rise: {', '.join(f'{mean:+.0f}' for mean in means)} points",
+    )
     plots.show(
         figure,
         f"Left: {len(found['error'])} draws, means; shaded nine of ten draws. Right: errors at 1 minus errors at 0.4 "
@@ -307,10 +303,12 @@ def show_split(found: Mapping) -> None:
     ax.legend(loc="upper left")
     total = found["total"].mean(axis=0, dtype=float)
     top = int(total.argmax())
-    ax.set_title(f"The variance rises to {widths[top]} units, then falls: the start averages out")
+    start = found["initialisation"].mean(axis=0, dtype=float)
+    why = ": the start averages out" if start[-1] < start[top] / 2 else ""
+    ax.set_title(f"The variance is largest at {widths[top]} units{why}")
     plots.show(
         figure,
         f"{len(found['total'])} blocks of networks, thin lines; means with 99 % intervals.",
-        f"Variance rises to {total[top]:.3f} at {widths[top]} units and falls to {total[-1]:.3f} at {widths[-1]}. "
-        "Past the fit the part from the start falls, the part from the data and the squared bias hardly change.",
+        f"The variance is largest, {total[top]:.3f}, at {widths[top]} units and {total[-1]:.3f} at {widths[-1]}, where "
+        f"{start[-1]:.3f} come from the start, {total[-1] - start[-1]:.3f} from the data.",
     )

@@ -93,10 +93,9 @@ def test_the_registered_quantities_agree_with_the_curves():
     counts = found["constants"]["counts"]
     assert list(counts) == [8, 16, 36, 40, 44, 60, 400]
     assert np.array_equal(found["error_small"], found["error"][:, 1])
-    assert np.array_equal(found["gain"], found["error"][:, 3] - found["error"][:, 6])
-    assert np.array_equal(
-        found["rise_ridge"], found["error_ridge"][:, 3] - found["error_ridge"][:, 1]
-    )
+    assert np.allclose(found["gain"], found["error"][:, 3] - found["error"][:, 6], atol=1e-4)
+    ridge = found["error_ridge"]
+    assert np.allclose(found["rise_ridge"], ridge[:, 3] - ridge[:, 1], atol=1e-4)
     assert (found["training_error"][:, 3:] == 0).all()
     assert found["peak_here"].mean() >= 0.75
     assert (found["mse_best"][:, None] >= found["mse"][:, :3].min(axis=1, keepdims=True)).all()
@@ -172,8 +171,8 @@ def test_slopes_are_per_doubling():
 
 def test_a_block_of_nets_splits_into_its_parts():
     how = {
-        "widths": [2, 16],
-        "few": 1,
+        "widths": [2, 4, 8, 16],
+        "few": 2,
         "sets": 2,
         "starts": 2,
         "epochs": 5,
