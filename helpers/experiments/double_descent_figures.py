@@ -25,8 +25,8 @@ def show_riddle(found: Mapping) -> None:
         by_width(ax, widths)
         ax.set(ylabel=f"{label}, on new signals")
     means = {name: found[name].mean(axis=0, dtype=float) for name, _ in TWO}
-    axes[0].set_title(f"fewest errors: {widths[means['error'].argmin()]} units")
-    axes[1].set_title(f"lowest squared error: {widths[means['mse'].argmin()]} units")
+    axes[0].set_title(f"fewest errors: {widths[means['error'].argmin()]:,} units")
+    axes[1].set_title(f"lowest squared error: {widths[means['mse'].argmin()]:,} units")
     figure.suptitle("The same networks, measured in two ways")
     plots.show(
         figure,
