@@ -9,7 +9,6 @@ from helpers.experiments import (
     double_descent,
     random_features,
     random_features_causes,
-    size_on_a_line,
 )
 
 RNG = np.random.default_rng(7)
@@ -202,7 +201,3 @@ def test_recipes_are_drawn_within_their_ranges_and_depend_on_their_row_alone():
         low, high = ranges["rates"][optimizer]
         assert low <= rate <= high
         assert 0.3 <= scale <= 3.0
-
-
-def test_parameters_of_the_posts_network():
-    assert size_on_a_line.parameters(100, 5) == 40_701
