@@ -108,7 +108,7 @@ def show_player(
             (random_features.errors(outputs, y_new), random_features.squared(outputs, y_new))
         )
     error, mse = np.transpose(scores)
-    figure, axes = plt.subplots(1, 3, figsize=(9, 3.6), width_ratios=(1.3, 1, 1))
+    figure, axes = plt.subplots(1, 3, figsize=(8.4, 3.1), width_ratios=(1.3, 1, 1))
 
     def draw(count):
         now = list(counts).index(count)
