@@ -309,7 +309,10 @@ def show_split(found: Mapping) -> None:
         xlim=(0.88 * widths[0], 1.15 * widths[-1]),
         ylim=(0, None),
     )
-    ax.text(edge * 1.05, ax.get_ylim()[1] * 0.95, "all examples fitted", va="top", fontsize=10)
+    right = 1.1 * widths[-1]
+    ax.text(
+        right, ax.get_ylim()[1] * 0.97, "all examples fitted", ha="right", va="top", fontsize=10
+    )
     ax.legend(loc="upper left")
     total = found["total"].mean(axis=0, dtype=float)
     top = int(total.argmax())
