@@ -250,39 +250,36 @@ def show_why(found: Mapping, causes: Mapping) -> None:
 
 
 def show_networks(squared: tuple[Mapping, Mapping], cross: tuple[Mapping, Mapping]) -> None:
-    """Show errors against the width for both losses, without and with label noise."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4.5), sharey=True)
+    """Show errors against the width for both losses, without and with label noise, and training errors below."""
+    figure, grid = plt.subplots(
+        2, 2, figsize=(9, 5), sharey="row", sharex="col", height_ratios=(2, 1)
+    )
+    titles = ("squared loss, 1,000 signals", "cross-entropy, 2,000 signals")
     rises = []
-    for ax, (clean, noisy), title in zip(
-        axes,
-        (squared, cross),
-        ("squared loss, 1,000 signals", "cross-entropy, 2,000 signals"),
-        strict=True,
-    ):
-        widths = clean["constants"]["widths"]
-        for one, color, line, marker, words in (
-            (clean, plots.BLUE, "-", "o", "labels right"),
-            (noisy, plots.ORANGE, "--", "s", "15 % wrong"),
-        ):
-            plots.over_epochs(
-                ax, widths, one["error"].astype(float), color, line, marker, words, replicates=15
-            )
-            ax.plot(
-                widths, one["training_error"].mean(axis=0, dtype=float), color=color, linestyle=":",
-                linewidth=1.8, label=f"{words}, training",
-            )  # fmt: skip
+    for (upper, lower), pair, title in zip(grid.T, (squared, cross), titles, strict=True):
+        widths = pair[0]["constants"]["widths"]
+        looks = (
+            (plots.BLUE, "-", "o", "all labels right"),
+            (plots.ORANGE, "--", "s", "15 % of them wrong"),
+        )
+        for one, (color, line, marker, words) in zip(pair, looks, strict=True):
+            style = (color, line, marker, words)
+            plots.over_epochs(upper, widths, one["error"].astype(float), *style, replicates=15)
+            training = one["training_error"].mean(axis=0, dtype=float)
+            lower.plot(widths, training, color=color, linestyle=line, marker=marker)
             rises.append(one["rise"].mean(dtype=float))
-        by_width(ax, widths)
-        ax.set_title(f"{title}:\n{rises[-2]:+.1f} points, with noise {rises[-1]:+.1f}")
-    axes[0].set(ylabel="errors, in %", ylim=(0, None))
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        upper.set_title(f"{title}:\n{rises[-2]:+.1f} points, with wrong labels {rises[-1]:+.1f}")
+        by_width(lower, widths)
+    grid[0, 0].set_ylabel("errors, in %")
+    grid[1, 0].set_ylabel("in training")
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     counts = ", ".join(str(len(one["error"])) for one in (*squared, *cross))
     plots.show(
         figure,
-        f"Means with 99 % intervals on new signals, thin: single data sets; dotted: training signals. n = {counts}. "
-        "In the titles: from the valley to the width that just fits.",
+        f"Above: new signals, means with 99 % intervals, thin: single data sets. Below: training. n = {counts}. In the "
+        "titles: from the valley to the width that just fits.",
         f"From the valley to the width that just fits, errors change by {rises[0]:.1f} points with the squared loss, "
-        f"{rises[1]:.1f} with label noise; with cross-entropy by {rises[2]:.1f} and {rises[3]:.1f}.",
+        f"{rises[1]:.1f} with wrong labels; with cross-entropy by {rises[2]:.1f} and {rises[3]:.1f}.",
     )
 
 
