@@ -88,6 +88,8 @@ WIDER = {
     "ours/ten-pairs": "too few on purpose: it shows what an open verdict is",
     "ours/trained-until-it-fits": "300 sets of four seconds each are what twenty minutes allow",
     "overfitting-blog/linear-regression-is-optimal": "its network scatters most of seven, far from 0",
+    "ours/textbook-example-descends-again": "the pilot's effects are twelve times the sizes asked for",
+    "ours/widest-network-fewest-errors": "wider than half a size by a hundredth; the pilot is twice the size",
     "keras-post/batch-norm-similar-training-loss": "the losses differed by six times the size asked for",
     "keras-post/batch-norm-smooths-the-landscape": "the pilot's effect is nine times the size asked for",
     "ours/noise-of-small-batches-regularizes": "wider than half a size by a fiftieth of a percent",
