@@ -3,7 +3,8 @@
 The questions: are there bad minima, are good ones flatter, and is that why training finds them? Source: Huang et al.
 [huang2019] and their summary [huang-summary]. As there, a bad minimum is made by an *attack*: further points of the
 same kind with the wrong label are learned together with the *clean* training points. Its twin, a good minimum, has the
-same initial weights, the same recipe and as many further points in the same places, with their true label. What both
+same initial weights, the same recipe and as many further points in the same places, with their true label. (Bad minima
+can also be made without further points, from random labels [liu2020].) What both
 are judged on, and what every training loss below refers to, are the clean points alone.
 
 Two problems: ``spirals``, the noiseless spirals of the paper's minefield (200 places on a fixed grid, of which a random

@@ -1,6 +1,7 @@
 """Are bad minima near, are they minima, and does training find them? The worlds of `minima`, walked through.
 
-Source: the summary of Huang et al. [huang-summary], whose minefield shows good minima among bad ones. Distances are in
+Source: the summary of Huang et al. [huang-summary], whose minefield shows good minima among bad ones on a map made by
+t-SNE, which does not keep distances [vandermaaten2008]. So distances are measured here. They are in
 weight space, all weights and biases together, in units of the way that training has come from its initial weights.
 """
 

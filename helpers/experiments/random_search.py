@@ -2,9 +2,9 @@
 
 Source: the summary of Huang et al. [huang-summary]: a random search is more likely to land in the basin of a good
 minimum than of a bad one. This can be done, without any estimate of a volume: draw the weights at random until a
-network gets all training points right [chiang2023]. The share of draws that do is the volume of all solutions in the
-measure of the draw, and it falls fast with the number of points. So the points are few, and the tasks are pictures in
-the plane.
+network gets all training points right [chiang2023] [mingard2021] [peleg2024]. The share of draws that do is the volume
+of all solutions in the measure of the draw, and it falls fast with the number of points. So the points are few, and the
+tasks are pictures in the plane.
 
 Networks 2-16-16-1 with ReLU; weights normal with variance 2 / inputs (He), biases with standard deviation 0.5. Draws
 come in pairs that differ in the sign of the output layer: each of a pair is a draw, and one evaluation serves both.

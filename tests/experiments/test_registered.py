@@ -47,6 +47,8 @@ def test_what_claims_ask_of_an_experiment_is_in_the_store():
     for claim in KNOWN.claims.values():
         for setting in (*claim.main, *claim.elsewhere):
             for quantity in claim.quantities(setting):
+                if not quantity.experiment:  # its data are not here
+                    continue
                 arrays = store.read(quantity.experiment, KNOWN.registration(quantity.experiment))
                 assert arrays is not None, quantity.experiment
                 assert quantity.values in arrays, (claim.id, quantity.values)
@@ -123,6 +125,8 @@ def test_n_is_as_large_as_the_rule_asks():
     for claim in KNOWN.claims.values():
         for setting in claim.main if claim.kind == "estimate" else ():
             for quantity in claim.quantities(setting):
+                if not quantity.experiment:  # its data are not here
+                    continue
                 half = planning.half_width(quantity, KNOWN.experiments[quantity.experiment].n)
                 assert half is None or half <= 0.5 or claim.id in WIDER, (claim.id, half)
 
