@@ -230,8 +230,6 @@ def show_rates(ladder: Mapping, lenet: Mapping) -> None:
         ax.set_title(f"{name}, {left:.1f} % of the weights left", fontsize=11)
         text = ", ".join(f"{lead:.1f} at {rate:g}" for lead, rate in zip(leads, rates, strict=True))
         told.append(f"{name}: ticket minus its mask with new weights {text}")
-    low, high = np.nanmin(mean["ticket"]), max(m.max() for m in mean.values())
-    axes[1].set_ylim(min(low, *(m.min() for m in mean.values())) - 0.5, high + 0.5)
     axes[0].set_ylim(bottom=max(axes[0].get_ylim()[0], 38))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     n = " and ".join(str(len(found["accuracy_dense"])) for found in (ladder, lenet))
