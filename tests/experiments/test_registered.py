@@ -79,7 +79,7 @@ WIDER = {
     "generalization-thread/networks-are-as-smooth-as-possible": "bends scatter much; the pilot has twice as many",
     "ours/what-folds-gain-is-a-tail": "planned at the edge, one half; the pilot is far from it",
     "keras-post/l2-helps-more-in-high-dimension": "180 sets at four numbers of inputs are what the other claims need",
-    "zhang2017/random-labels-take-longer": "the pilot's effects are three (signals) and ten (digits) times the size asked for",
+    "zhang2017/random-labels-take-longer": "the pilots have three (signals) and ten (digits) times the size",
     "keras-post/overfitting-grows-with-dimension": "the pilot's effect is forty times the smallest that counts",
 }
 
