@@ -176,14 +176,10 @@ def play_first(found: Mapping) -> None:
             (true, "true", "wrongly labelled: corrected"),
             (given, "given", "wrongly labelled: learned"),
         ):
-            color, line, _ = LOOKS[kind]
+            color, line, marker = LOOKS[kind]
+            style = {"linestyle": line, "color": color, "marker": marker, "markersize": 4}
             right.plot(
-                epochs[: at + 1],
-                values.mean(axis=0)[: at + 1],
-                line,
-                color=color,
-                linewidth=2.5,
-                label=label,
+                epochs[: at + 1], values.mean(axis=0)[: at + 1], label=label, linewidth=2.5, **style
             )
         _epochs(right, epochs)
         right.set_xlim(epochs[0] * 0.9, epochs[-1] * 1.1)
@@ -196,7 +192,7 @@ def play_first(found: Mapping) -> None:
     plots.animate(
         figure,
         draw,
-        [Frame(epoch) for epoch in epochs],
+        [Frame(epoch) for epoch in sorted({*epochs[::3].tolist(), int(epochs[-1])})],
         f"Left: each point is one network and its 200 wrongly labelled digits. n = {len(true)}.",
         f"The points first climb towards the corner where all wrongly labelled digits get their true label, mean "
         f"{true.mean(axis=0)[best]:.0f} % at epoch {epochs[best]}, then slide down to the corner where all get the "
@@ -327,11 +323,7 @@ def show_capacity(found: Mapping, widths: Sequence[int] = (8, 16, 32)) -> None:
         spread = weights[at] + rng.uniform(-18, 18, len(most))
         ax.plot(spread, most[:, at], "o", color=plots.BLUE, alpha=0.5, markersize=5)
         ax.annotate(
-            f"width {width}",
-            (weights[at], mean[at]),
-            (-8, 12),
-            textcoords="offset points",
-            ha="right",
+            f"width {width}", (weights[at], mean[at]), (12, -18), textcoords="offset points"
         )
     ax.plot(weights, mean, "D-", color=plots.ORANGE, markersize=8, label="learned, mean")
     ax.set(
