@@ -44,7 +44,7 @@ def told(fitted: np.ndarray, outputs: np.ndarray, one: data.Dataset) -> str:
         for scores, labels in ((fitted, one.y_train), (outputs, one.y_test))
     ]
     mse = np.mean((outputs - np.eye(10)[np.ravel(one.y_test)]) ** 2)
-    return f"training errors {wrong[0]:.1f} %, on new signals {wrong[1]:.1f} %, squared error {mse:.3f}"
+    return f"errors {wrong[0]:.0f} % in training, {wrong[1]:.1f} % new; squared {mse:.3f}"
 
 
 def by_width(ax, widths: Sequence[int], label: str = "hidden units") -> None:
@@ -108,7 +108,7 @@ def show_player(
             (random_features.errors(outputs, y_new), random_features.squared(outputs, y_new))
         )
     error, mse = np.transpose(scores)
-    figure, axes = plt.subplots(1, 3, figsize=(8.4, 3.1), width_ratios=(1.3, 1, 1))
+    figure, axes = plt.subplots(1, 3, figsize=(8.2, 2.9), width_ratios=(1.3, 1, 1))
 
     def draw(count):
         now = list(counts).index(count)
