@@ -9,6 +9,7 @@ holds the registration, the code, versions, processor and seconds.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -268,26 +269,34 @@ def code_key(module: str) -> str:
     Comments, docstrings and layout do not enter. Figures do not either, as long as they live in a module of their own.
     """
     total = hashlib.sha256()
-    for name, tree in sorted(_closure(module).items()):
-        total.update(f"{name}\n{ast.dump(_without_docstrings(tree))}\n".encode())
+    for name, text in sorted(_closure(module).items()):
+        total.update(f"{name}\n{text}\n".encode())
     return total.hexdigest()
 
 
-def _closure(module: str) -> dict[str, ast.Module]:
-    """Return the syntax trees of a module and of the modules of `helpers` that it imports, by name."""
+def _closure(module: str) -> dict[str, str]:
+    """Return the dumped syntax trees of a module and of the modules of `helpers` that it imports, by name."""
     found, todo = {}, [module]
     while todo:
         name = todo.pop()
         path = _path_of(name)
         if name in found or path is None:
             continue
-        found[name] = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(found[name]):
-            if isinstance(node, ast.Import):
-                todo += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                todo += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        found[name], imported = _parsed(path, path.stat().st_mtime_ns)
+        todo += imported
     return found
+
+
+@functools.lru_cache(maxsize=512)
+def _parsed(path: Path, changed: int) -> tuple[str, tuple[str, ...]]:
+    """Return the dumped syntax tree of a file, docstrings removed, and the names that it imports; read once."""
+    tree, imported = ast.parse(path.read_text(encoding="utf-8")), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return ast.dump(_without_docstrings(tree)), tuple(imported)
 
 
 def _path_of(name: str) -> Path | None:
