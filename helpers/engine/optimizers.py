@@ -283,7 +283,7 @@ def update(static, schedule, hyper, step, variables, gradients, state, last=Fals
 
     References
     ----------
-    kingma2015, loshchilov2019; Nadam: [dozat2016]
+    [kingma2015], [loshchilov2019]; Nadam: [dozat2016]
     """
     name = static.name
     rate = hyper["learning_rate"]  # (M,)
