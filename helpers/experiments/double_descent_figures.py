@@ -176,7 +176,7 @@ def show_features(found: Mapping, digits: Mapping) -> None:
     few, most = (np.median(found[f"mse_{place}"].astype(float)) for place in ("small", "large"))
     plots.show(
         figure,
-        f"{n} examples; {len(found['error'])} draws (digits: {len(digits['error'])}), thin: single draws; means left, "
+        f"{n} examples; {len(found['error'])} draws (digits: {len(digits['error'])}); means left, "
         "medians right. In the titles: errors at 0.4, 1 and 20 features per example.",
         f"Errors and squared errors are largest at {peak:g} features per example. At 20 the errors are fewer than at "
         f"0.4; the squared error on MNIST-1D is {most:.3f} against {few:.3f}.",
