@@ -112,7 +112,6 @@ WIDER = {
     "flat-minima/good-survive-perturbation": "the pilot's effect is nine times the size asked for",
     "ours/a-little-narrower-is-enormously-smaller": "the effect was six times the size asked for",
     "zhang2017/random-labels-take-longer": "the pilot's effects are three and ten times the size asked for",
-    "zhang2017/random-labels-take-longer": "the pilots have three (signals) and ten (digits) times the size",
     "keras-post/overfitting-grows-with-dimension": "the pilot's effect is forty times the smallest that counts",
     "lottery/lenet-lead-at-own-rates": "eight trials of a minute each are what the time allows; in the results only",
     "lottery/lenet-beats-random-mask": "eight trials of a minute each are what the time allows; in the results only",
