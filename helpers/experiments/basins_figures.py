@@ -107,7 +107,9 @@ def show_fifty(radius: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray])
     for name, values in radius.items():
         color, _, marker = LOOKS[name]
         ax.plot(values, 100 * test[name], marker, color=color, alpha=0.6, markersize=7, label=name)
-    ratio = np.exp(np.mean(np.log(radius["good"])) - np.mean(np.log(radius["bad"])))
+    least = np.finfo(np.float32).tiny  # a few small networks may have no basin at all
+    logs = {name: np.mean(np.log(np.maximum(values, least))) for name, values in radius.items()}
+    ratio = np.exp(logs["good"] - logs["bad"])
     ax.set(
         xlabel="mean radius, in units of each unit's weights",
         ylabel="test accuracy, %",

@@ -73,7 +73,7 @@ def show_planes(
         ax.set(aspect="equal")
         ax.axis("off")
         ax.set_title(f"{name}: basin in a plane", fontsize=11)
-    wide = np.sqrt(areas["good"] / areas["bad"])
+    wide = np.sqrt(areas["good"] / max(areas["bad"], np.finfo(np.float32).tiny))  # may be none
     sizes = widths["constants"]["weights"]
     orders = sizes * np.log10(widths["ratio"].astype(float))
     axes[2].plot(sizes, orders.T, color=plots.GREEN, linewidth=0.5, alpha=0.4)

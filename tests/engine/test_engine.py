@@ -144,7 +144,7 @@ def test_a_sweep_compiles_once(line):
         "dropout": np.linspace(0, 0.5, 5),
         "learning_rate": np.linspace(0.001, 0.1, 5),
     }
-    before = len(runtime._cache)
+    before = set(runtime._cache)
     for seed, epochs in (
         (0, 2),
         (1, 3),
@@ -166,7 +166,7 @@ def test_a_sweep_compiles_once(line):
             vary=varied,
             seed=seed,
         )
-    assert len(runtime._cache) == before + 1
+    assert len(set(runtime._cache) - before) == 1  # a full cache forgets others
 
 
 def test_arms_with_one_seed_share_kernels_and_batches(line):
