@@ -106,6 +106,27 @@ def compete(seed, sets, net, start, masks=None, *, rates, **how):
     return {"accuracy": accuracy, "rate": rate, "sweep": tested, "lowest": np.stack(lowest, axis=1)}
 
 
+def stored(found, kind=np.float32):
+    """Return what is kept of arms that have competed.
+
+    ``found``: what `compete` returns, by arm. ``kind``: type of the sweeps.
+
+    Returns
+    -------
+    dict
+        ``accuracy_ARM, errors_ARM, rate_ARM`` (n,), ``sweep_ARM`` (n, K), one arm after the other.
+    """
+    kept = {}
+    for arm, one in found.items():
+        kept |= {
+            f"accuracy_{arm}": one["accuracy"].astype(np.float32),
+            f"errors_{arm}": (100 - one["accuracy"]).astype(np.float32),
+            f"rate_{arm}": one["rate"].astype(np.float32),
+            f"sweep_{arm}": one["sweep"].astype(kind),
+        }
+    return kept
+
+
 def search(seed, sets, net, start, *, rate, rounds, share=pruning.SHARE, **how):
     """Return masks from dense to the last round, (R + 1) lists, and the trained networks of each round.
 
@@ -188,14 +209,7 @@ def ladder(seed, n, *, sizes, hidden, rates, rounds, redraws, epochs, batch):
     tiny = network((width, width))
     found["small"] = compete(seed, sets, tiny, begin(seed, n, tiny), rates=rates, **how)
 
-    result = {"redrawn_one": pair[0], "redrawn_two": pair[-1]}
-    for kind, one in found.items():
-        result |= {
-            f"accuracy_{kind}": one["accuracy"].astype(np.float32),
-            f"errors_{kind}": (100 - one["accuracy"]).astype(np.float32),
-            f"rate_{kind}": one["rate"].astype(np.float32),
-            f"sweep_{kind}": one["sweep"].astype(np.float16),
-        }
+    result = {"redrawn_one": pair[0], "redrawn_two": pair[-1]} | stored(found, np.float16)
     ticket = found["ticket"]
     low = ticket["sweep"][:, 0] - found["redrawn"]["sweep"][:, 0]
     result |= {

@@ -29,8 +29,8 @@ RIDDLE = ("redrawn", "dense", "random", "ticket", "signs", "small")  # in the or
 LADDER = ("ticket", "constant", "signs", "redrawn", "random", "small")
 PAIRS = {  # of the XOR question's networks: array, words
     "fresh": "a new network of two",
-    "replaced": "its place, new weights",
-    "signs": "its signs, new sizes",
+    "replaced": "two units of a new eight",
+    "signs": "these, with the best pair's signs",
     "rewound": "best pair of eight, put back",
 }
 STARTS = {
@@ -107,13 +107,13 @@ def show_pairs(found: Mapping[str, Mapping], pruned: Mapping[str, Mapping]) -> N
             )  # fmt: skip
     ax.set_yticks(range(len(rows)), list(rows.values()))
     ax.invert_yaxis()
-    ax.set(xlabel="share that converges", xlim=(0, 1))
+    ax.set(xlabel="share that converges (succeeds)", xlim=(0, 1))
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.grid(visible=False, axis="y")
     ax.legend(title="initial weights", loc="upper right")
     gains = [shares["rewound"][w] - shares["replaced"][w] for w in shares["rewound"]]
     least, most = (100 * end for end in (min(gains), max(gains)))
-    ax.set_title(f"Put back: {least:+.0f} to {most:+.0f} points against new weights")
+    ax.set_title(f"The best pair, put back: {least:+.0f} to {most:+.0f} points against a new one")
     n, m = (len(next(iter(one.values()))["found"]) for one in (found, pruned))
     told = "; ".join(
         f"{rows[name]}: " + ", ".join(f"{w} {100 * s:.0f} %" for w, s in each.items())
@@ -198,7 +198,7 @@ def show_ladder(ladder: Mapping) -> None:
     ax.grid(visible=False, axis="y")
     ax.set(xlabel="accuracy minus dense, in percentage points")
     lost, whole = means["ticket"] - means["redrawn"], means["ticket"] - means["random"]
-    ax.set_title(f"New weights cost {lost:.1f} points, a random mask {whole:.1f}")
+    ax.set_title(f"The ticket loses {lost:.1f} points with new weights, {whole:.1f} with a random mask")
     left = 100 * ladder["constants"]["left"][0]
     told = ", ".join(f"{LOOKS[a][3]} {m:+.1f}" for a, m in means.items())
     plots.show(

@@ -53,15 +53,7 @@ def rivals(seed, n, *, sizes, rates, rounds, kinds, search, epochs, batch):
         kind: tickets.compete(seed, sets, net, *arm, rates=rates, each=True, **how)
         for kind, arm in given.items()
     }
-    found = {}
-    for kind, one in each.items():
-        found |= {
-            f"accuracy_{kind}": one["accuracy"].astype(np.float32),
-            f"errors_{kind}": (100 - one["accuracy"]).astype(np.float32),
-            f"rate_{kind}": one["rate"].astype(np.float32),
-            f"sweep_{kind}": one["sweep"].astype(np.float32),
-        }
-    found |= tickets.stops(
+    found = tickets.stored(each) | tickets.stops(
         each["dense"], each["ticket"], np.full(n, search["rate"]), rates=rates, epochs=epochs,
         steps=int(np.ceil(sets.x_train.shape[1] / batch)),
     )  # fmt: skip
