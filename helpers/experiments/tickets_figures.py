@@ -113,7 +113,7 @@ def show_pairs(found: Mapping[str, Mapping], pruned: Mapping[str, Mapping]) -> N
     ax.legend(title="initial weights", loc="upper right")
     gains = [shares["rewound"][w] - shares["replaced"][w] for w in shares["rewound"]]
     least, most = (100 * end for end in (min(gains), max(gains)))
-    ax.set_title(f"The best pair, put back: {least:+.0f} to {most:+.0f} points against a new one")
+    ax.set_title(f"The best pair, put back, against a new one:\n{least:+.0f} to {most:+.0f} points")
     n, m = (len(next(iter(one.values()))["found"]) for one in (found, pruned))
     told = "; ".join(
         f"{rows[name]}: " + ", ".join(f"{w} {100 * s:.0f} %" for w, s in each.items())
@@ -198,7 +198,7 @@ def show_ladder(ladder: Mapping) -> None:
     ax.grid(visible=False, axis="y")
     ax.set(xlabel="accuracy minus dense, in percentage points")
     lost, whole = means["ticket"] - means["redrawn"], means["ticket"] - means["random"]
-    ax.set_title(f"The ticket loses {lost:.1f} points with new weights, {whole:.1f} with a random mask")
+    ax.set_title(f"New weights cost the ticket {lost:.1f} points,\na random mask {whole:.1f}")
     left = 100 * ladder["constants"]["left"][0]
     told = ", ".join(f"{LOOKS[a][3]} {m:+.1f}" for a, m in means.items())
     plots.show(
