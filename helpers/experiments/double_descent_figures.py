@@ -30,8 +30,8 @@ def show_riddle(found: Mapping) -> None:
     figure.suptitle("The same networks, measured in two ways")
     plots.show(
         figure,
-        f"{len(found['error'])} data sets of 1,000 signals, on each a network of each width, squared loss; thin: "
-        "single data sets; means with 99 % intervals.",
+        f"{len(found['error'])} data sets of 1,000 signals, squared loss; thin: single data sets; means with 99 % "
+        "intervals.",
         f"Errors are fewest with {widths[means['error'].argmin()]} units, the squared error is lowest with "
         f"{widths[means['mse'].argmin()]} units; in between both have a peak.",
     )
@@ -286,7 +286,7 @@ def show_networks(squared: tuple[Mapping, Mapping], cross: tuple[Mapping, Mappin
     plots.show(
         figure,
         f"Above: new signals, means with 99 % intervals, thin: single data sets. Below: training. n = {counts}. In the "
-        "titles: change from 32 to 128 units (right: 16 to 96), where the networks just fit.",
+        "titles: from 32 to 128 units, right from 16 to 96.",
         f"From the valley to the width that just fits, errors change by {rises[0]:.1f} points with the squared loss, "
         f"{rises[1]:.1f} with wrong labels; with cross-entropy by {rises[2]:.1f} and {rises[3]:.1f}.",
     )
@@ -327,8 +327,7 @@ def show_split(found: Mapping) -> None:
     ax.set_title(f"Variance: largest at {widths[top]} units{why}")
     plots.show(
         figure,
-        f"{len(found['total'])} blocks of networks for each width, 200 signals a data set, squared loss; thin: "
-        "blocks; means with 99 % intervals.",
+        f"{len(found['total'])} blocks (thin), 200 signals a data set, squared loss; means with 99 % intervals.",
         f"The variance is largest, {total[top]:.3f}, at {widths[top]} units and {total[-1]:.3f} at {widths[-1]}, where "
         f"{start[-1]:.3f} come from the start, {total[-1] - start[-1]:.3f} from the data.",
     )
