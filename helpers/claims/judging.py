@@ -281,7 +281,10 @@ def _paired_cause(control, arrays):
 
 
 def _left(share):
-    return f"{share:.0%} of the effect is left".replace("%", " %")
+    percent = f"{share:.0%}".replace("%", " %")
+    return f"{'nothing' if share < 0 else percent} of the effect is left" + (
+        f" ({percent})" if share < 0 else ""
+    )
 
 
 def _rounded(value):

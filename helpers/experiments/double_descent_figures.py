@@ -30,7 +30,7 @@ def show_riddle(found: Mapping) -> None:
     figure.suptitle("The same networks, measured in two ways")
     plots.show(
         figure,
-        f"{len(found['error'])} data sets, a network of each width on each; thin: single data sets; means with 99 % "
+        f"{len(found['error'])} data sets of 1,000 signals, squared loss; thin: single data sets; means with 99 % "
         "intervals.",
         f"Errors are fewest with {widths[means['error'].argmin()]} units, the squared error is lowest with "
         f"{widths[means['mse'].argmin()]} units; in between both have a peak.",
@@ -44,7 +44,7 @@ def told(fitted: np.ndarray, outputs: np.ndarray, one: data.Dataset) -> str:
         for scores, labels in ((fitted, one.y_train), (outputs, one.y_test))
     ]
     mse = np.mean((outputs - np.eye(10)[np.ravel(one.y_test)]) ** 2)
-    return f"errors {wrong[0]:.0f} % in training, {wrong[1]:.1f} % new; squared {mse:.3f}"
+    return f"errors {wrong[0]:.0f} % in training; new: {wrong[1]:.1f} %, squared error {mse:.3f}"
 
 
 def by_width(ax, widths: Sequence[int], label: str = "hidden units") -> None:
@@ -76,7 +76,8 @@ def show_fifty(widths: Sequence[int], found: np.ndarray) -> None:
             f"{mean:.1f}" if color == plots.BLUE else f"{mean:.3f}" for mean in values.mean(axis=1)
         ]
         ax.set_xticks(range(len(widths)), [f"{width:,}" for width in widths])
-        ax.set(xlabel="hidden units", ylabel=f"{label}, on new signals", title=", ".join(shown))
+        ax.set(xlabel="hidden units", ylabel=f"{label}, on new signals")
+        ax.set_title(f"{label.split(',')[0]}: {', '.join(shown)}")
         ax.grid(visible=False, axis="x")
         told.append(f"{label}: " + ", ".join(shown))
     plots.show(
@@ -156,13 +157,21 @@ def show_features(found: Mapping, digits: Mapping) -> None:
     )
     for ax, (words, one, color, line, marker) in zip(axes[:2], sources, strict=True):
         _many(ax, ratio, one["error"].astype(float), np.mean, color, line, marker, words)
-        place = {share: int(np.argmin(abs(ratio - share))) for share in (0.4, 1, 20)}
-        told = [f"{one['error'][:, k].mean(dtype=float):.0f}" for k in place.values()]
-        ax.set(title=f"{words}: {', '.join(told)} %", ylabel="errors, in %")
+        mean = one["error"].mean(axis=0, dtype=float)
+        for share, side, shift in (
+            (0.4, "right", (-2, -14)),
+            (1, "left", (7, -4)),
+            (20, "center", (-4, 7)),
+        ):
+            k = int(np.argmin(abs(ratio - share)))
+            ax.annotate(
+                f"{mean[k]:.0f}", (ratio[k], mean[k]), shift, textcoords="offset points", ha=side
+            )
+        ax.set(title=f"{words}: fewest at {ratio[mean.argmin()]:g}", ylabel="errors, in %")
     for words, one, color, line, marker in sources:
         _many(axes[2], ratio, one["mse"].astype(float), np.median, color, line, marker, words)
     axes[2].axhline(
-        CONSTANT, color=plots.GREY, linestyle="--", linewidth=1.5, label="always a tenth"
+        CONSTANT, color=plots.GREY, linestyle="--", linewidth=1.5, label="always answering 0.1"
     )
     axes[2].set(yscale="log", ylim=(0.03, 10), ylabel="squared error", title="squared error")
     axes[2].set_yticks([0.05, 0.1, 0.2, 1, 10], ["0.05", "0.1", "0.2", "1", "10"])
@@ -177,7 +186,7 @@ def show_features(found: Mapping, digits: Mapping) -> None:
     plots.show(
         figure,
         f"{n} examples; {len(found['error'])} draws (digits: {len(digits['error'])}); means left, "
-        "medians right. In the titles: errors at 0.4, 1 and 20 features per example.",
+        "medians right. Numbers: errors at 0.4, 1 and 20 features per example.",
         f"Errors and squared errors are largest at {peak:g} features per example. At 20 the errors are fewer than at "
         f"0.4; the squared error on MNIST-1D is {most:.3f} against {few:.3f}.",
     )
@@ -277,7 +286,7 @@ def show_networks(squared: tuple[Mapping, Mapping], cross: tuple[Mapping, Mappin
     plots.show(
         figure,
         f"Above: new signals, means with 99 % intervals, thin: single data sets. Below: training. n = {counts}. In the "
-        "titles: from the valley to the width that just fits.",
+        "titles: from 32 to 128 units, right from 16 to 96.",
         f"From the valley to the width that just fits, errors change by {rises[0]:.1f} points with the squared loss, "
         f"{rises[1]:.1f} with wrong labels; with cross-entropy by {rises[2]:.1f} and {rises[3]:.1f}.",
     )
@@ -314,11 +323,11 @@ def show_split(found: Mapping) -> None:
     total = found["total"].mean(axis=0, dtype=float)
     top = int(total.argmax())
     start = found["initialisation"].mean(axis=0, dtype=float)
-    why = ": the start averages out" if start[-1] < start[top] / 2 else ""
-    ax.set_title(f"The variance is largest at {widths[top]} units{why}")
+    why = ", then the part from the start falls" if start[-1] < start[top] / 2 else ""
+    ax.set_title(f"Variance: largest at {widths[top]} units{why}")
     plots.show(
         figure,
-        f"{len(found['total'])} blocks of networks, thin lines; means with 99 % intervals.",
+        f"{len(found['total'])} blocks (thin), 200 signals a data set, squared loss; means with 99 % intervals.",
         f"The variance is largest, {total[top]:.3f}, at {widths[top]} units and {total[-1]:.3f} at {widths[-1]}, where "
         f"{start[-1]:.3f} come from the start, {total[-1] - start[-1]:.3f} from the data.",
     )

@@ -39,12 +39,12 @@ def show_first(found: Mapping) -> None:
     """Show what networks say about wrongly labelled training examples, epoch by epoch."""
     epochs = found["constants"]["looks"]
     figure, ax = plt.subplots(figsize=(8, 4.2))
-    _curve(ax, epochs, found["true_wrong_path"], "true", "the true label, never shown")
-    _curve(ax, epochs, found["given_wrong_path"], "given", "the wrong label, shown in training")
+    _curve(ax, epochs, found["true_wrong_path"], "true", "get their true label, never shown")
+    _curve(ax, epochs, found["given_wrong_path"], "given", "get the wrong label, shown in training")
     ax.axhline(GUESS, color=plots.GREY, linestyle=":", linewidth=1.5)
     ax.text(epochs[-1], GUESS + 2, "guessing", ha="right", color=plots.GREY, fontsize=11)
     _epochs(ax, epochs)
-    ax.set(ylabel="wrongly labelled digits that get it, in %")
+    ax.set(ylabel="wrongly labelled digits, in %")
     means = np.asarray(found["true_wrong_path"], float).mean(axis=0)
     best = int(means.argmax())
     ax.set_title(
@@ -55,7 +55,7 @@ def show_first(found: Mapping) -> None:
     plots.show(
         figure,
         f"{n} networks (thin) and their means, each trained on 1,000 digits with a fifth of the labels wrong. Drawn: "
-        "what they say about these 200.",
+        "what they say about these 200, while they are trained.",
         f"Two curves over the epochs. The share of wrongly labelled digits that get their true label is highest at "
         f"epoch {epochs[best]}, {means[best]:.0f} %, and ends at {means[-1]:.0f} %; the share that get the wrong label "
         "rises to nearly all.",
@@ -138,8 +138,8 @@ def show_longer(found: Mapping[str, Mapping]) -> None:
     n = ", ".join(str(len(arrays["epochs_true"])) for arrays in found.values())
     plots.show(
         figure,
-        f"Each line is a data set of 1,000 examples and one network, n = {n}. In the titles: random over true, mean on "
-        "the scale of the logarithm.",
+        f"Each line is a data set of 1,000 examples and one network, n = {n}. In the titles: how many times as "
+        "many epochs random labels take, geometric mean.",
         f"Epochs until all training labels are given, random labels over true ones: {', '.join(told)} times.",
     )
 
@@ -183,7 +183,7 @@ def play_first(found: Mapping) -> None:
             )
         _epochs(right, epochs)
         right.set_xlim(epochs[0] * 0.9, epochs[-1] * 1.1)
-        right.set(ylabel="training digits, in %", title="means")
+        right.set(ylabel="of these digits, in %", title="all networks, mean")
         if not figure.legends:  # once, so that nothing jumps
             handles = right.get_legend_handles_labels()
             figure.legend(*handles, loc="outside lower center", ncols=3, fontsize=10)
@@ -212,13 +212,16 @@ def show_why(found: Mapping) -> None:
     """Show the agreement with the true label in three arms, and who misses what is learned late."""
     epochs = found["constants"]["looks"]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), width_ratios=(5, 4))
-    ends = {}
+    ends, most = {}, {}
     for arm, kind in zip(ARMS, ("clean", "true", "given"), strict=True):
         values = np.asarray(found[f"true_{arm}_path"], float)
+        most[arm] = values.mean(axis=0).max()
         _curve(left, epochs, values, kind, ARMS[arm])
         ends[arm] = found[f"agreement_{arm}"].mean()
     _epochs(left, epochs)
-    left.set(ylabel="these digits get their true label, in %", title="what the networks say")
+    never = most["rule"] < 1
+    left.set(ylabel="get their true label, in %")
+    left.set_title("wrong by a rule: never corrected" if never else "what the networks say")
     left.legend(loc="center left", bbox_to_anchor=(0.02, 0.25), fontsize=10)
     groups = {"clean": "right, all", "late": "right,\nlearned last", "wrong": "wrong"}
     means = []
@@ -239,13 +242,13 @@ def show_why(found: Mapping) -> None:
         )
         right.text(at + 0.12, one.estimate, f"{one.estimate:.0f} %", va="center")
     right.set_xticks(range(3), list(groups.values()))
-    right.set(xlim=(-0.4, 2.7), ylim=(-3, 108), ylabel="labels that an outsider misses, in %")
-    right.set_title("what others can know")
+    right.set(xlim=(-0.4, 2.7), ylim=(-3, 108), ylabel="training labels missed, in %")
+    right.set_title("what an outsider misses")
     plots.show(
         figure,
-        f"Left: the digits whose labels are wrong in the middle arm, n = {len(found['agreement_wrong'])}. Right: how "
-        "often a network trained on other digits misses a training label, with 99 % intervals; *learned last* is the "
-        "last twentieth of the rightly labelled.",
+        f"Left: the wrongly labelled digits, under the rule the zeros and ones; n = {len(found['agreement_wrong'])}. "
+        "Right: how often an outsider misses a training label, with 99 % intervals; *learned last* is the last "
+        "twentieth of the rightly labelled.",
         f"At the epoch that validation picks the true label is given to {ends['left_out']:.0f} % of these digits if "
         f"they are left out, {ends['wrong']:.0f} % if wrong at random, {ends['rule']:.0f} % if wrong by a rule. An "
         f"outsider misses {means[0]:.0f} % of the right labels, {means[1]:.0f} % of those learned last, and "
@@ -256,7 +259,7 @@ def show_why(found: Mapping) -> None:
 KINDS = {  # of the curves over the share of redrawn labels
     "error": ("given", "learned by heart"),
     "copied": ("new", "copying the nearest example"),
-    "early": ("true", "stopped by validation"),
+    "early": ("true", "stopped where validation is best"),
 }
 
 
@@ -294,7 +297,7 @@ def show_dose(found: Mapping[str, Mapping]) -> None:
     plots.show(
         figure,
         f"1,000 training examples, n = {n}; thin: single networks. In the titles: the largest step of the orange "
-        "curve, as a part of its whole rise. Dotted: guessing.",
+        "curve, in percent of its whole rise. Validation labels are right. Dotted: guessing.",
         "Errors on new examples against the share of redrawn labels, for networks that learned all labels by heart, "
         "those stopped by validation, and copying the nearest example. The largest step of the first: "
         f"{'; '.join(told)} of the way.",
