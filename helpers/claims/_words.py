@@ -72,7 +72,9 @@ def result(measured: Measured) -> str:
         return "no data" if measured.detail == ledger.NO_DATA else "too few left"
     ends = found.low, found.estimate, found.high
     low, middle, high = (number(end, statistic) for end in ends)
-    if statistic and low == high and found.low < found.high:  # so narrow that three digits do not show it
+    if (
+        statistic and low == high and found.low < found.high
+    ):  # so narrow that three digits do not show it
         low, middle, high = (number(end, statistic, 4) for end in ends)
     if measured.region is None:
         return f"found in {round(found.estimate * found.n):,} of {found.n:,}"

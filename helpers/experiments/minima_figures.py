@@ -83,7 +83,9 @@ def show_fifty(tests: Mapping[str, np.ndarray], fits: Mapping[str, np.ndarray]) 
     ax.grid(visible=False, axis="y")
     ax.invert_yaxis()
     means = [values.mean() for values in tests.values()]
-    ax.set_title(f"One recipe, two kinds of labels: {means[0]:.0%} and {means[1]:.0%} of new points right")
+    ax.set_title(
+        f"One recipe, two kinds of labels: {means[0]:.0%} and {means[1]:.0%} of new points right"
+    )
     plots.show(
         figure,
         "Each dot is a network. Fit: all 66 clean points right. Dotted: 53 %, below which Huang et al. call it bad.",
@@ -127,13 +129,14 @@ def show_robust(found: Mapping[str, Mapping]) -> None:
     drawn, n = (
         " and ".join(str(count) for count in counts)
         for counts in zip(
-            *((len(one["curve_bad"]), np.sum(one["matched"])) for one in found.values()), strict=True
+            *((len(one["curve_bad"]), np.sum(one["matched"])) for one in found.values()),
+            strict=True,
         )
     )
     plots.show(
         figure,
-        f"Each network is moved along random directions. Thick: means of {drawn} networks; thin: single ones. Arrows, at "
-        f"90 % of the points, and titles: pairs at equal loss, n = {n}.",
+        f"Each network is moved along random directions. Thick: means of {drawn} networks; thin: single ones. Arrows, "
+        f"at 90 % of the points, and titles: pairs at equal loss, n = {n}.",
         "Until 10 % of the clean points are wrong, good minima can be moved farther than bad ones: "
         + ", ".join(told) + " times as far.",
     )  # fmt: skip
@@ -225,8 +228,9 @@ def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
     plots.show(
         figure,
         f"Left: for {len(near['hit'])} good networks the nearest bad one, in units of the way from the initial "
-        f"weights ({np.sum(~near['hit'])} met none; title: the median). Others: training goes on with the clean points. "
-        f"Thick: means; dotted: 60 %; titles: bad networks before and after. Below 53 % in the end: {' and '.join(low)}.",
+        f"weights ({np.sum(~near['hit'])} met none; title: the median). Others: training goes on with the clean "
+        "points. Thick: means; dotted: 60 %; titles: bad networks before and after. Below 53 % in the end: "
+        f"{' and '.join(low)}.",
         f"The nearest bad network is at {middle:.2f} of the way, in the middle. Training on: "
         + "; ".join(told)
         + ".",
@@ -293,7 +297,10 @@ def show_guesses(found: Mapping) -> None:
         ends[words] = means[-1] if means else np.nan
     main.axhline(0.5, color=plots.BLACK, linestyle=":", linewidth=1.5)
     main.set(
-        xlabel="training points", ylabel="good ones, of good and bad", ylim=(-0.08, 1.04), xticks=counts
+        xlabel="training points",
+        ylabel="good ones, of good and bad",
+        ylim=(-0.08, 1.04),
+        xticks=counts,
     )
     main.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     main.legend(loc="center right")
@@ -305,7 +312,7 @@ def show_guesses(found: Mapping) -> None:
     plots.show(
         figure,
         f"Top: the tasks, {n} data sets of each; {drawn:,} random networks a set. A mark: mean over the sets with 100 "
-        "networks that fit, of which a fifth are good or bad, where at least half of the sets have them.",
+        "networks that fit, a fifth of them good or bad, if half of the sets have them.",
         "Share of good networks among random ones that fit, at the largest number of points: "
         + ", ".join(f"{words} {share:.0%}" for words, share in ends.items()) + ".",
     )  # fmt: skip
@@ -361,11 +368,13 @@ def show_flatter(found: Mapping) -> None:
     left.set_yticks(range(len(others)), [ARMS[arm][2] for arm in others])
     right.set_yticks(range(len(others)), [""] * len(others))
     right.legend(loc="best", fontsize=9)
-    figure.suptitle(f"Errors against plain training's, in percentage points:\n{', '.join(short)}", fontsize="medium")
+    figure.suptitle(
+        f"Errors against plain training's, in percentage points:\n{', '.join(short)}",
+        fontsize="medium",
+    )
     plots.show(
         figure,
-        f"{len(found['error_plain'])} data sets; each method at its own best rate, with as many gradient evaluations. "
-        f"Plain training is wrong on {found['error_plain'].mean():.0f} % of new signals. Diamonds and marks: means with 99 % "
-        "intervals.",
+        f"{len(found['error_plain'])} data sets; each method at its own best rate, with as many gradients. Plain training "
+        f"is wrong on {found['error_plain'].mean():.0f} %. Diamonds and marks: means, 99 % intervals.",
         "Against plain training: " + "; ".join(told) + ".",
     )
