@@ -374,7 +374,7 @@ def show_flatter(found: Mapping) -> None:
     )
     plots.show(
         figure,
-        f"{len(found['error_plain'])} data sets; each method at its own best rate, with as many gradients. Plain training "
-        f"is wrong on {found['error_plain'].mean():.0f} %. Diamonds and marks: means, 99 % intervals.",
+        f"{len(found['error_plain'])} data sets; each method at its own best rate, equal gradients. Plain training is "
+        f"wrong on {found['error_plain'].mean():.0f} %. Diamonds and marks: means, 99 % intervals.",
         "Against plain training: " + "; ".join(told) + ".",
     )
