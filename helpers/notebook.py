@@ -112,8 +112,11 @@ class Session:
         """Show what came of the controls of a claim, a sentence each."""
         if not self.quick:
             for one in self.record(id).controls:
-                word = "Yes" if one.passed else "No"
-                self.say(f"*Registered as a control:* {one.statement} **{word}**: {one.answer}.")
+                word, answer = "Yes" if one.passed else "No", one.answer
+                if one.kind == "same" and one.interval:
+                    none = answer.removeprefix("no effect is ")
+                    answer = f"{one.interval.estimate:.3g} (no effect: {none})"
+                self.say(f"*Registered as a control:* {one.statement} **{word}**: {answer}.")
 
     def say(self, text: str) -> None:
         """Show a sentence whose numbers come from results."""

@@ -7,30 +7,30 @@ import math
 from helpers.claims.entries import Region
 
 
-def short(value: float) -> str:
-    """Return a number with three significant digits, and no more decimals than they need.
+def short(value: float, digits: int = 3) -> str:
+    """Return a number with so many significant digits, and no more decimals than they need.
 
     Examples
     --------
-    >>> short(0.0446), short(1234.5), short(-2.0)
-    ('0.0446', '1,234', '-2')
+    >>> short(0.0446), short(1234.5), short(-2.0), short(1.0033, 4)
+    ('0.0446', '1,234', '-2', '1.003')
     """
     if value == 0 or not math.isfinite(value):
         return f"{value:g}".replace("-0", "0")
     if abs(value) >= 1e6 or abs(value) < 1e-4:
-        return f"{value:.3g}"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+        return f"{value:.{digits}g}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def number(value: float | None, statistic: str = "") -> str:
+def number(value: float | None, statistic: str = "", digits: int = 3) -> str:
     """Return a number as its axis shows it: shares in percent, differences of shares in percentage points."""
     if value is None or not math.isfinite(value):
         return "–" if value is None else f"{value:g}"
     if statistic == "proportion":
-        return f"{short(100 * value)} %"
-    return short(100 * value) if statistic == "difference of proportions" else short(value)
+        return f"{short(100 * value, digits)} %"
+    return short((100 if statistic == "difference of proportions" else 1) * value, digits)
 
 
 def stated(region: Region, statistic: str, direction: bool = False) -> str:

@@ -241,10 +241,10 @@ def _row_label(row, scale, y, several):
     """Return the estimate above its point; where there are several rows, mark, name and result at the left."""
     measured, found = row.measured, row.measured.interval
     if several:
-        value, room = result(measured), int(NARROW / LETTER) - 4
-        if found and measured.statistic and len(row.name) + len(value) > room:
-            value = number(found.estimate, measured.statistic)  # the bar shows the interval
-        room -= len(value)
+        value, most = result(measured), int(NARROW / LETTER) - 4
+        if len(row.name) + len(value) > most:  # the bar shows the interval
+            value = value.partition(" [")[0]
+        room = most - len(value)
         name = row.name if len(row.name) <= room else row.name[: room - 1].rstrip() + "…"
         return _text(Label(0, f"{MARK[measured.word]} {name}: {value}"), y)
     if found is None:

@@ -70,14 +70,19 @@ def result(measured: Measured) -> str:
     found, statistic = measured.interval, measured.statistic
     if found is None:
         return "no data" if measured.detail == ledger.NO_DATA else "too few left"
-    low, high = number(found.low, statistic), number(found.high, statistic)
+    ends = found.low, found.estimate, found.high
+    low, middle, high = (number(end, statistic) for end in ends)
+    if (
+        statistic and low == high and found.low < found.high
+    ):  # so narrow that three digits do not show it
+        low, middle, high = (number(end, statistic, 4) for end in ends)
     if measured.region is None:
         return f"found in {round(found.estimate * found.n):,} of {found.n:,}"
     if not statistic:
         return low if low == high else f"{low} to {high}"
     unit = " points" if statistic == "difference of proportions" else ""
     low = low.removesuffix(" %")
-    return f"{number(found.estimate, statistic)} [{low}, {high}]{unit}"
+    return f"{middle} [{low}, {high}]{unit}"
 
 
 def asked(measured: Measured) -> str:

@@ -57,8 +57,8 @@ def show_ellipse(found: Mapping[str, Any]) -> None:
     )  # fmt: skip
     plots.show(
         figure,
-        "Left: the area from the mean of the squared rays. Right: ellipsoids whose axes spread over a factor of a "
-        f"hundred; dots: {len(lost)} draws of a thousand rays.",
+        "Left: rays evenly spread, axes 4 to 1; the area from the mean of the squared rays. Right: a thousand random "
+        f"rays in ellipsoids whose axes spread over a factor of a hundred; dots: {len(lost)} draws.",
         f"In two dimensions rays find {share:.0%} of an ellipse's area. With the dimension the volume that they miss "
         f"grows to {most:.0f} orders of magnitude in {sizes[-1]:,} dimensions.",
     )
@@ -198,8 +198,10 @@ def show_rulers(spirals: Mapping[str, np.ndarray], signals: Mapping[str, np.ndar
     ax.set_title(f"{seen} of {len(NAMES)} rulers find the good basin larger by a tenth or more")
     ax.legend(loc="lower right")
     text = "; ".join(
-        f"{ruler} {a.estimate:.3g} and {b.estimate:.3g}"
-        for (ruler, a), b in zip(shown["spirals"].items(), shown["signals"].values(), strict=True)
+        f"{words.replace(chr(10), ' ')} {a.estimate:.3g} and {b.estimate:.3g}"
+        for words, a, b in zip(
+            NAMES.values(), *(one.values() for one in shown.values()), strict=True
+        )
     )
     plots.show(
         figure,
@@ -237,15 +239,16 @@ def show_gaps(shares: Mapping[str, Any], alike: Mapping[str, Any]) -> None:
         stats.rank_correlations(one["radius"], one["closeness"]).mean() for one in (shares, alike)
     )
     figure.suptitle(
-        "Width orders minima that were made differently better than minima made alike"
+        "Width orders networks made different better than networks made alike"
         if across > within
-        else "Width orders minima made alike as well as those made differently",
+        else "Width orders networks made alike as well as networks made different",
         fontsize="medium", fontweight="bold",
     )  # fmt: skip
     plots.show(
         figure,
-        f"Spirals. Left: {len(shares['gap'])} data sets, a network for each share of wrong labels among the further "
-        f"points. Right: six of {len(alike['gap'])} data sets, a marker each, {alike['gap'].shape[1]} networks each.",
+        f"Spirals. Gap: training minus test accuracy. Left: {len(shares['gap'])} data sets, a network for each share "
+        f"of wrong labels among the further points. Right: six of {len(alike['gap'])} data sets, a marker each, "
+        f"{alike['gap'].shape[1]} networks each.",
         f"Mean rank correlation of width and generalization within a data set: {across:.2f} across shares of wrong "
         f"labels, {within:.2f} among networks made alike.",
     )

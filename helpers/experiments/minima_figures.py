@@ -83,7 +83,9 @@ def show_fifty(tests: Mapping[str, np.ndarray], fits: Mapping[str, np.ndarray]) 
     ax.grid(visible=False, axis="y")
     ax.invert_yaxis()
     means = [values.mean() for values in tests.values()]
-    ax.set_title(f"Same points, same loss: {means[0]:.0%} and {means[1]:.0%} of new points right")
+    ax.set_title(
+        f"One recipe, two kinds of labels: {means[0]:.0%} and {means[1]:.0%} of new points right"
+    )
     plots.show(
         figure,
         "Each dot is a network. Fit: all 66 clean points right. Dotted: 53 %, below which Huang et al. call it bad.",
@@ -113,7 +115,7 @@ def show_robust(found: Mapping[str, Mapping]) -> None:
         )  # fmt: skip
         ax.set(
             xscale="log",
-            xlabel="size of the move, of the weights' length",
+            xlabel="size of the move, in % of each unit's weights",
             title=f"{name}: {ratio:.1f} times as far",
         )
         ax.set_xlim(sizes[0], min(sizes[-1], 2.5))
@@ -124,11 +126,17 @@ def show_robust(found: Mapping[str, Mapping]) -> None:
     first.set(ylabel="clean points still right", ylim=(0.45, 1.02))
     first.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     first.legend(loc="lower left")
-    n = " and ".join(str(len(one["matched"])) for one in found.values())
+    drawn, n = (
+        " and ".join(str(count) for count in counts)
+        for counts in zip(
+            *((len(one["curve_bad"]), np.sum(one["matched"])) for one in found.values()),
+            strict=True,
+        )
+    )
     plots.show(
         figure,
-        f"Means of 50 networks at equal loss (thin: single ones), each moved along random directions; n = {n} pairs in "
-        "the titles. Arrow: at 90 % of the points.",
+        f"Each network is moved along random directions. Thick: means of {drawn} networks; thin: single ones. Arrows, "
+        f"at 90 % of the points, and titles: pairs at equal loss, n = {n}.",
         "Until 10 % of the clean points are wrong, good minima can be moved farther than bad ones: "
         + ", ".join(told) + " times as far.",
     )  # fmt: skip
@@ -178,8 +186,8 @@ def show_circles(radius: float, orders: float, weights: int) -> None:
     plots.show(
         figure,
         f"Left: mean radii of the two basins in the large network. Right: ratio of two balls' volumes in n dimensions. "
-        f"Dotted: the 10,000 orders of Huang et al. Measured here: {orders:,.0f}.",
-        f"Two circles with radii {radius:.2f} and 1 look nearly alike. In {weights:,} dimensions the volumes differ by "
+        f"Dotted: the 10,000 orders of Huang et al. Estimated here, from rays: {orders:,.0f}.",
+        f"Two circles, with radii {radius:.2f} and 1. In {weights:,} dimensions the volumes of such balls differ by "
         "tens of thousands of orders of magnitude; 10,000 need a ratio of radii of 1.09 only.",
     )
 
@@ -190,7 +198,7 @@ def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
         1, 1 + len(found), figsize=(9, 3.9), width_ratios=[0.9] + [1] * len(found)
     )
     middle = _near(axes[0], near)
-    told = []
+    told, low = [], []
     for ax, (name, one) in zip(axes[1:], found.items(), strict=True):
         steps, ends = one["constants"]["steps"], {}
         for arm, (color, line, marker) in (("good", GOOD), ("bad", BAD)):
@@ -206,6 +214,7 @@ def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
                 linewidth=2.4,
             )
             ends[arm] = [f"{share:.0%}" for share in paths.mean(axis=0)[[0, -1]]]
+        low.append(f"{np.sum(one['after_bad'] < minima.BAD)} of {len(one['after_bad'])}")
         ax.axhline(0.6, color=plots.BLACK, linestyle=":", linewidth=1.5)
         ax.set(
             xlabel="further steps", ylim=(0.4, 1.02), title=f"{name}: {' to '.join(ends['bad'])}"
@@ -219,9 +228,9 @@ def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
     plots.show(
         figure,
         f"Left: for {len(near['hit'])} good networks the nearest bad one, in units of the way from the initial "
-        f"weights ({np.sum(~near['hit'])} met none). Others: training goes on on the clean points, n = "
-        f"{' and '.join(str(len(one['stays_bad'])) for one in found.values())}; thick: means, dotted: 60 %. In the "
-        "titles: bad networks before and after.",
+        f"weights ({np.sum(~near['hit'])} met none; title: the median). Others: training goes on with the clean "
+        "points. Thick: means; dotted: 60 %; titles: bad networks before and after. Below 53 % in the end: "
+        f"{' and '.join(low)}.",
         f"The nearest bad network is at {middle:.2f} of the way, in the middle. Training on: "
         + "; ".join(told)
         + ".",
@@ -244,7 +253,7 @@ def _near(ax, found):
         xlim=(-0.75, 0.8),
         ylim=(-0.12, 1.14),
         xticks=(),
-        ylabel="distance / way",
+        ylabel="distance from the good network",
         title=f"nearest bad: {middle:.2f}",
     )
     ax.grid(visible=False, axis="x")
@@ -288,7 +297,10 @@ def show_guesses(found: Mapping) -> None:
         ends[words] = means[-1] if means else np.nan
     main.axhline(0.5, color=plots.BLACK, linestyle=":", linewidth=1.5)
     main.set(
-        xlabel="training points", ylabel="good, of good and bad", ylim=(-0.08, 1.04), xticks=counts
+        xlabel="training points",
+        ylabel="good ones, of good and bad",
+        ylim=(-0.08, 1.04),
+        xticks=counts,
     )
     main.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     main.legend(loc="center right")
@@ -299,8 +311,8 @@ def show_guesses(found: Mapping) -> None:
     n, drawn = len(found[f"testable_moons_{counts[0]}"]), found["constants"]["draws"][0]
     plots.show(
         figure,
-        f"{n} data sets of each task, {drawn:,} random networks for each; means over data sets with 100 networks that "
-        "fit, drawn where at least half of them are. Top: the tasks.",
+        f"Top: the tasks, {n} data sets of each; {drawn:,} random networks a set. A mark: mean over the sets with 100 "
+        "networks that fit, a fifth of them good or bad, if half of the sets have them.",
         "Share of good networks among random ones that fit, at the largest number of points: "
         + ", ".join(f"{words} {share:.0%}" for words, share in ends.items()) + ".",
     )  # fmt: skip
@@ -346,7 +358,7 @@ def show_flatter(found: Mapping) -> None:
         told.append(f"{words} {one.estimate:.1f} points, radius times {flat:.2f}")
         short.append(f"{words} {one.estimate:.1f}")
     for ax, none, label, title in (
-        (left, 0, "errors minus plain training's, points", "errors on new signals"),
+        (left, 0, "errors minus plain training's, % points", "errors on new signals"),
         (right, 1, "radius of the basin over plain training's", "flatness, at equal loss"),
     ):
         ax.axvline(none, color=plots.BLACK, linestyle=":", linewidth=1.5)
@@ -356,11 +368,13 @@ def show_flatter(found: Mapping) -> None:
     left.set_yticks(range(len(others)), [ARMS[arm][2] for arm in others])
     right.set_yticks(range(len(others)), [""] * len(others))
     right.legend(loc="best", fontsize=9)
-    figure.suptitle(f"Errors, in points: {', '.join(short)}")
+    figure.suptitle(
+        f"Errors against plain training's, in percentage points:\n{', '.join(short)}",
+        fontsize="medium",
+    )
     plots.show(
         figure,
-        f"{len(found['error_plain'])} data sets; each method at its own best rate, with as many gradient evaluations. "
-        "Diamonds and marks: means with 99 % intervals. Right: full marks, relative to the weights; empty marks, plain "
-        "distance.",
+        f"{len(found['error_plain'])} data sets; each method at its own best rate, equal gradients. Plain training is "
+        f"wrong on {found['error_plain'].mean():.0f} %. Diamonds and marks: means, 99 % intervals.",
         "Against plain training: " + "; ".join(told) + ".",
     )
