@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from helpers._base import checks
 from helpers.data import Dataset
 from helpers.engine import arrays, inference, plan, train
 from helpers.engine.progress import bar
@@ -21,6 +22,7 @@ def fit_many(
     *,
     validation_data: Any = None,
     validation_split: float = 0.0,
+    sample_weight: Any = None,
     members: int = 100,
     epochs: int = 200,
     batch_size: int = 32,
@@ -28,6 +30,7 @@ def fit_many(
     optimizer: Any = None,
     learning_rate: Any = None,
     loss: Any = "auto",
+    metrics: Any = None,
     vary: dict[str, Any] | None = None,
     initial_weights: Any = None,
     masks: Any = None,
@@ -48,15 +51,19 @@ def fit_many(
     ----------
     model : callable or keras.Model
         A function of no arguments that builds ONE network, or a network, whose values are ignored. Without an input it
-        takes the shape of the data. If it is compiled, its optimizer and loss are used, unless others are given here.
+        takes the shape of the data. If it is compiled, its optimizer, loss and metrics are used, unless others are
+        given here.
     dataset : Dataset or array_like (N, ...)
         Shared by all members, or ``Dataset.stack([...])`` with one per member. Or examples, as `fit` takes them.
     y : array_like, optional
         Their targets: labels (N,) or one-hot (N, classes), or quantities (N,) or (N, outputs); the loss says which.
-    validation_data : tuple (x_val, y_val), optional
+    validation_data : tuple (x_val, y_val) or (x_val, y_val, weights), optional
         With ``y``.
     validation_split : float
         With ``y``: the share of the last examples that validates, as in Keras.
+    sample_weight : array_like (N,) or (M, N), optional
+        How much the loss of each training example counts, for all members or for each; as in `fit` a batch's loss is
+        the sum of weight times loss over the number of its examples. Metrics are not weighted, as in Keras.
     members : int
         Number of networks, M; refused where their weights and histories would not fit into the machine's memory.
     epochs : int
@@ -76,6 +83,10 @@ def fit_many(
         of logits, or of probabilities where the model ends in softmax or sigmoid, as `fit` would; where that cannot be
         seen, an instance says it with ``from_logits``. A function maps targets (M, B[, outputs]) and outputs
         (M, B, outputs) to losses (M, B).
+    metrics : list of str, keras.metrics.Metric or callable, optional
+        Recorded beside those of ``history`` below, under Keras's names, and as Keras means them: of what the model
+        returns. Accuracies, crossentropies, squared and absolute errors; or functions of targets (M, B[, outputs]) and
+        outputs (M, B, outputs) to (M, B). Those of a compiled model if None.
     vary : dict of str to array_like (M,), optional
         Per-member values of learning_rate, momentum, beta_1, beta_2, epsilon, rho, weight_decay, l1, l2, dropout or
         noise_stddev; replaces the value in the optimizer or in every layer that declares it.
@@ -134,6 +145,7 @@ def fit_many(
     >>> runs.history["loss"].shape
     (3, 2)
     """
+    validation_weight = None
     if isinstance(dataset, Dataset):
         given = y is not None or validation_data is not None or validation_split
         if given:
@@ -144,6 +156,12 @@ def fit_many(
         asked = (
             model.compiled.get("loss", loss) if isinstance(loss, str) and loss == "auto" else loss
         )
+        if isinstance(validation_data, (tuple, list)) and len(validation_data) == 3:
+            *validation_data, validation_weight = validation_data
+        if sample_weight is not None and validation_split and validation_data is None:
+            first = arrays.first_of_validation(len(y), validation_split)
+            whole = checks.array("sample_weight", sample_weight)
+            sample_weight, validation_weight = whole[..., :first], whole[..., first:]
         dataset = arrays.dataset_of(
             dataset, y, validation_data, validation_split, asked, model.template
         )
@@ -165,6 +183,9 @@ def fit_many(
         record_every=record_every,
         early_stopping=early_stopping,
         resumable=resumable,
+        metrics=metrics,
+        sample_weight=sample_weight,
+        validation_weight=validation_weight,
     )
     with bar(progress, planned.work, "network-epochs") as moved:
         trained = train.every_chunk(planned, moved)

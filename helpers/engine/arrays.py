@@ -55,10 +55,7 @@ def dataset_of(
             raise TypeError(checks.message("validation_data", expected, validation_data))
         parts["val"] = (validation_data[0], _targets("validation_data[1]", validation_data[1]))
     elif split:
-        first = math.floor(len(x) * (1 - split))
-        if not 0 < first < len(x):
-            expected = f"to leave examples for both parts of {len(x)}"
-            raise ValueError(checks.message("validation_split", expected, validation_split))
+        first = first_of_validation(len(x), split)
         parts = {"train": (x[:first], y[:first]), "val": (x[first:], y[first:])}
     outputs = int(model.output_shape[-1])
     task = _task(loss, y, outputs, model)
@@ -67,6 +64,16 @@ def dataset_of(
         arrays |= {f"x_{part}": inputs, f"y_{part}": _as_task(targets, task, outputs)}
     classes = outputs if task == "classification" else None
     return Dataset(**arrays, task=task, num_classes=classes, name="arrays")
+
+
+def first_of_validation(count: int, split: float) -> int:
+    """Return the number of the first of ``count`` examples that validates."""
+    split = checks.real("validation_split", split, 0, 1, high_open=True)
+    first = math.floor(count * (1 - split))
+    if not 0 < first < count:
+        expected = f"to leave examples for both parts of {count}"
+        raise ValueError(checks.message("validation_split", expected, split))
+    return first
 
 
 def _targets(name, y):

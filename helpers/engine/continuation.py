@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from helpers.engine.losses import Loss
 from helpers.engine.optimizers import Optimizer
 from helpers.engine.plan import Plan
 from helpers.engine.recipe import Recipe
+from helpers.engine.scores import Score
 from helpers.engine.stopping import Rule
 
 
@@ -42,6 +43,10 @@ class Continuation:
         The arrays of `program.State` in the order of ``tf.nest.flatten``.
     dataset : Dataset or None
         None where the runs come from files.
+    metrics : tuple of Score, or None
+        What was asked for; None where a function was among it and the runs come from files.
+    counts : dict of str to numpy.ndarray
+        How much examples count: "w" and "w_val", where given.
     """
 
     optimizer: Optimizer
@@ -52,6 +57,8 @@ class Continuation:
     finite: np.ndarray
     state: list[np.ndarray]
     dataset: Dataset | None = None
+    metrics: tuple[Score, ...] | None = ()
+    counts: dict[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -67,6 +74,8 @@ class Continuation:
             finite=finite,
             state=state,
             dataset=dataset,
+            metrics=made.shapes.asked,
+            counts={name: made.data[name] for name in ("w", "w_val") if name in made.data},
         )
 
     def planned(
@@ -85,8 +94,9 @@ class Continuation:
         TypeError, ValueError
             What the files of runs do not hold, other data, or a number of epochs that does not fit, named.
         """
-        if self.loss is None:
-            text = "These runs were trained with a loss function, which their files do not hold."
+        if self.loss is None or self.metrics is None:
+            what = "loss" if self.loss is None else "metric"
+            text = f"These runs were trained with a {what} function, which their files do not hold."
             remedy = "Resume the runs that fit_many returned, before they are saved."
             raise ValueError(f"{text} {remedy}")
         expected = "the data set that the runs were trained on"
@@ -110,6 +120,9 @@ class Continuation:
             record_every=settings["record_every"],
             early_stopping=self.rule,
             resumable=True,
+            metrics=self.metrics,
+            sample_weight=self.counts.get("w"),
+            validation_weight=self.counts.get("w_val"),
         )
         if data_digest(made.data, dataset.task) != self.digest:
             remedy = (
@@ -127,6 +140,7 @@ class Continuation:
         return {
             "optimizer": dataclasses.asdict(self.optimizer),
             "loss": None if callable(self.loss) else self.loss,
+            "metrics": None if any(callable(s.kind) for s in self.metrics or ()) else self.metrics,
             "early_stopping": None if self.rule is None else self.rule._asdict(),
             "digest": self.digest,
         }
@@ -134,14 +148,15 @@ class Continuation:
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what of it is arrays, by name."""
         masks = {f"masks/{position}": mask for position, mask in self.masks.items()}
-        return {"finite": self.finite, **masks} | {
-            f"state/{i}": values for i, values in enumerate(self.state)
-        }
+        counts = {f"counts/{name}": values for name, values in self.counts.items()}
+        state = {f"state/{i}": values for i, values in enumerate(self.state)}
+        return {"finite": self.finite, **masks, **counts, **state}
 
     @classmethod
     def read(cls, text: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Continuation:
         """Return it from its `text` and `arrays`, without a data set."""
         rule, count = text["early_stopping"], sum(name.startswith("state/") for name in arrays)
+        asked = text.get("metrics", ())
         return cls(
             optimizer=Optimizer(**text["optimizer"]),
             loss=Loss(*text["loss"]) if isinstance(text["loss"], list) else text["loss"],
@@ -154,6 +169,12 @@ class Continuation:
             digest=text["digest"],
             finite=arrays["finite"],
             state=[arrays[f"state/{i}"] for i in range(count)],
+            metrics=None if asked is None else tuple(Score(*score) for score in asked),
+            counts={
+                name.removeprefix("counts/"): values
+                for name, values in arrays.items()
+                if name.startswith("counts/")
+            },
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from helpers._base import checks
 from helpers._tensorflow import tf
-from helpers.engine import losses, runtime
+from helpers.engine import losses, runtime, scores
 from helpers.engine.layers import Context
 
 PREDICT_ROWS = 1024
@@ -18,8 +18,11 @@ def as_members(x, width, stacked):
     return x if stacked else tf.broadcast_to(x[tf.newaxis], [width, *x.shape])
 
 
-def sums(network, weights, x, y, width, stacked, scores):
-    """Return {name: (M,) sum over all rows} in inference mode, block by block."""
+def sums(network, weights, x, y, width, stacked, functions, counts=None):
+    """Return {name: (M,) sum over all rows} in inference mode, block by block.
+
+    ``counts``: how much each row's "loss" counts, (N,), or (M, N) where rows are stacked.
+    """
     axis = 1 if stacked else 0
     count = int(x.shape[axis])
 
@@ -33,7 +36,10 @@ def sums(network, weights, x, y, width, stacked, scores):
             stacked,
         )
         logits = network(xb, weights, Context(training=False))
-        return {name: tf.reduce_sum(score(yb, logits), axis=1) for name, score in scores.items()}
+        found = {name: function(yb, logits) for name, function in functions.items()}  # (M, B)
+        if counts is not None:
+            found["loss"] *= tf.slice(counts, begin[: axis + 1], size[: axis + 1])
+        return {name: tf.reduce_sum(values, axis=1) for name, values in found.items()}
 
     full, rest = divmod(count, BLOCK_ROWS)
     if full == 0:
@@ -66,19 +72,19 @@ def _predict_program(recipe, width, rows, stacked, example):
     return runtime.cached(key, build)
 
 
-def _score_program(recipe, width, rows, stacked, task, probabilities, example):
+def _score_program(recipe, width, rows, stacked, task, probabilities, asked, example):
     """Return the program (weights, x, y) -> {metric: (M,) sum over rows}, inference mode, no penalties."""
 
     def build():
         network = recipe.network()
-        scores = losses.metrics(task, recipe.output_shape[0], probabilities)
+        functions = scores.functions(task, recipe.output_shape[0], probabilities, asked)
 
         def function(weights, x, y):
-            return sums(network, weights, x, y, width, stacked, scores)
+            return sums(network, weights, x, y, width, stacked, functions)
 
         return runtime.compiled(function, *example, key=recipe.of_keras and key)
 
-    key = ("score", recipe.key, recipe.dtype, width, rows, stacked, task, probabilities)
+    key = ("score", recipe.key, recipe.dtype, width, rows, stacked, task, probabilities, asked)
     return runtime.cached(key, build)
 
 
@@ -148,11 +154,11 @@ def predict(recipe, weights, x, progress=None):
     return runtime.map_chunks(work, members, width, progress)[0]
 
 
-def score(recipe, weights, x, y, task, probabilities=False):
+def score(recipe, weights, x, y, task, probabilities=False, asked=()):
     """Return {metric: (M,) mean over N} in inference mode, without penalties.
 
-    ``probabilities`` says that the outputs are those, instead of logits. ``y`` has a member axis
-    exactly when ``x`` has one.
+    ``probabilities`` says that the outputs are those, instead of logits; ``asked`` is what `scores.resolve` found.
+    ``y`` has a member axis exactly when ``x`` has one.
     """
     members = len(weights[0])
     x, stacked = check_inputs(x, recipe, members)
@@ -172,14 +178,17 @@ def score(recipe, weights, x, y, task, probabilities=False):
     if total == 0:
         raise ValueError("Argument `x` must hold one example or more. Received: 0.")
     width = runtime.chunk_width(recipe, min(total, BLOCK_ROWS))
-    names = tuple(losses.metrics(task, outputs))
+    names = tuple(scores.functions(task, outputs, probabilities, asked))
     shared = None if stacked else (tf.constant(x), tf.constant(y))
 
     def work(chunk, advance, stop):
         mine = [tf.constant(w[chunk.chosen]) for w in weights]
         data = shared or (tf.constant(x[chunk.chosen]), tf.constant(y[chunk.chosen]))
-        program = _score_program(recipe, width, total, stacked, task, probabilities, (mine, *data))
+        program = _score_program(
+            recipe, width, total, stacked, task, probabilities, asked, (mine, *data)
+        )
         totals = program(mine, *data)
         return [(totals[name].numpy() / total).astype(np.float64) for name in names]
 
-    return dict(zip(names, runtime.map_chunks(work, members, width), strict=True))
+    means = dict(zip(names, runtime.map_chunks(work, members, width), strict=True))
+    return scores.finished(means, asked, np.sqrt)

@@ -1,4 +1,4 @@
-"""Losses and metrics per example, for targets (M, B, ...) and logits (M, B, outputs)."""
+"""Losses per example, for targets (M, B, ...) and logits (M, B, outputs)."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def resolve(loss, task, outputs, dtype="float32"):
             )
         )
     if callable(loss):
-        _try(loss, task, outputs, dtype)
+        check_function("loss", loss, task, outputs, dtype)
         return loss
     if isinstance(loss, Loss):
         _named(loss.name, task, outputs)
@@ -216,8 +216,11 @@ def _with_settings(loss):
     return _categorical_with(loss) if "crossentropy" in loss.name else _FUNCTIONS[loss.name]
 
 
-def _try(loss, task, outputs, dtype):
-    """Call a loss function, traced as in the program: (M, B, 1) against (M, B) broadcasts to (M, B, B) silently."""
+def check_function(name, function, task, outputs, dtype):
+    """Call the caller's function, traced as in the program: (M, B, 1) against (M, B) broadcasts to (M, B, B) silently.
+
+    ``name``: of the argument.
+    """
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2, 4, outputs)).astype(dtype)
     labels = rng.integers(0, 2, (2, 4)).astype(np.int32)
@@ -228,26 +231,26 @@ def _try(loss, task, outputs, dtype):
         try:
             once = XLA and not found  # compiling takes longer than tracing
             traced = tf.function(
-                lambda y, logits: loss(y, logits), jit_compile=once, autograph=False
+                lambda y, logits: function(y, logits), jit_compile=once, autograph=False
             )
             found.append(np.asarray(traced.get_concrete_function(*inputs)(*inputs)))
         except Exception as error:
             expected = "a function of targets (M, B[, outputs]) and logits (M, B, outputs) that TensorFlow can compile"
             remedy = f"Calling it raised {type(error).__name__}: {str(error)[:200]}"
-            raise ValueError(checks.message("loss", expected, loss, remedy)) from error
+            raise ValueError(checks.message(name, expected, function, remedy)) from error
         if found[-1].shape != (m, b):
             raise ValueError(
-                f"Argument `loss` must return one value per example, shape (M, B). Received: {found[-1].shape} for "
+                f"Argument `{name}` must return one value per example, shape (M, B). Received: {found[-1].shape} for "
                 f"targets {y[:m, :b].shape} and logits {logits[:m, :b].shape}."
             )
         if found[-1].dtype != dtype:
             raise ValueError(
-                f"Argument `loss` must return {dtype}, as the model does. Received: {found[-1].dtype}."
+                f"Argument `{name}` must return {dtype}, as the model does. Received: {found[-1].dtype}."
             )
     whole, first, _ = found
     if not np.allclose(first[0], whole[0], rtol=1e-5, atol=1e-6, equal_nan=True):
         raise ValueError(
-            "Argument `loss` must treat members by themselves: member 0's losses changed with member 1's."
+            f"Argument `{name}` must treat members by themselves: member 0's values changed with member 1's."
         )
 
 
@@ -278,38 +281,6 @@ def _settings(loss):
     """Return the settings of a Keras loss, its name left out."""
     found = {**getattr(loss, "_fn_kwargs", {}), **loss.get_config()}
     return {key: value for key, value in found.items() if key not in ("name", "dtype")}
-
-
-def metrics(task, outputs, probabilities=False):
-    """Return {key in the history: per-example function (targets, outputs) -> (M, B)}, penalties never included.
-
-    ``probabilities``: whether outputs are probabilities instead of logits.
-    """
-    if task == "regression":
-        return {"mse": _mse}
-    name = default(task, outputs)
-    if probabilities:
-        crossentropy = per_example(Loss(name, from_logits=False))
-        return {"crossentropy": crossentropy, "accuracy": _accuracy_of_probabilities}
-    return {"crossentropy": _FUNCTIONS[name], "accuracy": _accuracy}
-
-
-def recorded(task, outputs, validated):
-    """Return the names in the history, in order; those of validation where there is a validation set."""
-    names = ["loss", *metrics(task, outputs)]
-    return names + [f"val_{name}" for name in names] if validated else names
-
-
-def _accuracy_of_probabilities(y, outputs):
-    return _accuracy(y, outputs, 0.5)
-
-
-def _accuracy(y, logits, threshold=0):
-    if logits.shape[-1] == 1:
-        predicted = tf.cast(logits[..., 0] > threshold, y.dtype)
-    else:
-        predicted = tf.argmax(logits, axis=-1, output_type=y.dtype)
-    return tf.cast(tf.equal(predicted, y), logits.dtype)
 
 
 def check_targets(name, y, task, outputs, num_classes):

@@ -19,6 +19,7 @@ from helpers.engine import (
     losses,
     optimizers,
     runtime,
+    scores,
     stopping,
     tiny,
 )
@@ -75,7 +76,8 @@ class Plan:
     hyper : Hyper
         Hyperparameters, (M,) each.
     data : dict of str to numpy.ndarray
-        "x", "y" and, with a validation set, "x_val", "y_val", in the model's dtype.
+        "x", "y" and, with a validation set, "x_val", "y_val", in the model's dtype; "w" and "w_val" where examples have
+        weights.
     initial : list of numpy.ndarray (M, ...)
         Initial weights, masked.
     masks : dict of int to numpy.ndarray (M, ...)
@@ -129,7 +131,14 @@ class Plan:
     def of_keras(self) -> bool:
         """Whether no code of the caller's own is trained: a loss, an activation or a schedule."""
         own_activations = len(self.recipe.key) > 2
-        return not callable(self.loss) and not own_activations and self.optimizer.of_keras
+        functions = [self.loss, *(score.kind for score in self.shapes.asked)]
+        return not any(map(callable, functions)) and not own_activations and self.optimizer.of_keras
+
+    @property
+    def own(self) -> list[str]:
+        """Which of the data each member has of its own, the members first."""
+        each = {"w"} if self.shapes.weighted == "own" else set()
+        return [name for name in self.data if self.shapes.stacked or name in each]
 
 
 def make(
@@ -151,10 +160,14 @@ def make(
     record_every: int = 1,
     early_stopping: Any = None,
     resumable: bool = False,
+    metrics: Any = None,
+    sample_weight: Any = None,
+    validation_weight: Any = None,
 ) -> Plan:
     """Check the arguments of `fit_many`, draw what is random about the start, and return the plan.
 
-    ``model``, ``optimizer`` and ``early_stopping`` may also be what an earlier call has read of them.
+    ``model``, ``optimizer``, ``metrics`` and ``early_stopping`` may also be what an earlier call has read of them.
+    ``validation_weight``: how much each validation example counts, (N_val,).
 
     Raises
     ------
@@ -178,14 +191,23 @@ def make(
     loss = losses.resolve(loss, dataset.task, recipe.output_shape[0], recipe.dtype)
     settled = endings.settle(recipe.template, loss, dataset.task)
     loss, recipe = settled.loss, given.without_ending if settled.undo else given
-    monitors = losses.recorded(dataset.task, recipe.output_shape[0], _validated(dataset))
-    rule = stopping.rule(early_stopping, monitors)
+    outputs = recipe.output_shape[0]
+    ending = ("sigmoid" if outputs == 1 else "softmax") if settled.undo else ""
+    if metrics is None:
+        asked_scores = scores.of_compiled(
+            given.compiled.get("metrics", ()), dataset.task, outputs, ending
+        )
+    else:
+        asked_scores = scores.resolve(metrics, dataset.task, outputs, ending, recipe.dtype)
+    monitors = scores.recorded(dataset.task, outputs, _validated(dataset), asked_scores)
+    rule = stopping.rule(early_stopping, monitors, scores.rising(asked_scores))
+    counts = _counts(dataset, members, sample_weight, validation_weight, recipe.dtype)
     copies = 2  # of a member's weights, initial and final
     if resumable:  # the state; and masks, which the caller may change
         slots = optimizers.slot_names(read.static(vary if isinstance(vary, dict) else ()))
         best = rule is not None and rule.restore_best_weights
         copies += 1 + len(slots) + best + (masks is not None)
-    _check_size(recipe, dataset, members, epochs, batch_size, copies)
+    _check_size(recipe, dataset, members, epochs, batch_size, copies, asked_scores)
 
     # Hyperparameters, masks and initial weights, one of each per member.
     asked = hyper.given(recipe, read, members, learning_rate, vary)
@@ -208,7 +230,14 @@ def make(
         tuple(sorted(kept)),
         tiny.suits(recipe, loss),
     )
-    shapes = replace(shapes, stopping=rule, probabilities=settled.probabilities)
+    shapes = replace(
+        shapes,
+        stopping=rule,
+        probabilities=settled.probabilities,
+        asked=asked_scores,
+        weighted={0: "", 1: "shared", 2: "own"}[counts["w"].ndim if "w" in counts else 0],
+        val_weighted="w_val" in counts,
+    )
     keys = draws.noise_keys(seed, members) if shapes.random else np.zeros((members, 2), np.uint32)
 
     settings = {
@@ -231,6 +260,8 @@ def make(
         "task": dataset.task,
         "dataset": dataset.name,
         "examples": dataset.n_train,
+        "metrics": [list(score) for score in asked_scores if not callable(score.kind)],
+        "sample_weight": shapes.weighted,
         "varied": sorted(asked.varied),
         "masked": sorted(kept),
         "initial_weights": "drawn" if initial_weights is None else "given",
@@ -252,7 +283,7 @@ def make(
         snapshots=epochs_kept,
         shapes=shapes,
         hyper=values,
-        data=_arrays(dataset, recipe.dtype),
+        data=_arrays(dataset, recipe.dtype) | counts,
         initial=initial,
         masks=kept,
         keys=keys,
@@ -292,7 +323,13 @@ def _check_dataset(recipe: Recipe, dataset: Dataset, members: int) -> None:
 
 
 def _check_size(
-    recipe: Recipe, dataset: Dataset, members: int, epochs: int, batch_size: int, copies: int
+    recipe: Recipe,
+    dataset: Dataset,
+    members: int,
+    epochs: int,
+    batch_size: int,
+    copies: int,
+    asked: tuple[scores.Score, ...],
 ) -> None:
     """Refuse, before anything is allocated, what counters or memory cannot hold; ``copies`` of the weights are kept."""
     steps = -(-dataset.n_train // batch_size)
@@ -301,8 +338,8 @@ def _check_size(
         remedy = "Steps are counted in 32 bits."
         raise ValueError(checks.message("epochs", expected, epochs, remedy))
     # The copies of a member's weights, and its history: loss and metrics, each on both sets.
-    scores = 2 + 2 * len(losses.metrics(dataset.task, recipe.output_shape[0]))
-    needed = copies * recipe.size * np.dtype(recipe.dtype).itemsize + 4 * scores * epochs
+    curves = len(scores.recorded(dataset.task, recipe.output_shape[0], 1, asked))
+    needed = copies * recipe.size * np.dtype(recipe.dtype).itemsize + 4 * curves * epochs
     available = memory.limit()
     if members * needed > available:
         most = f"at most {available // needed:,}"
@@ -390,6 +427,32 @@ def _shapes(
 def _validated(dataset: Dataset) -> int:
     """Return how many examples a member is validated on."""
     return 0 if dataset.x_val is None else dataset.x_val.shape[1 if dataset.stacked else 0]
+
+
+def _counts(
+    dataset: Dataset, members: int, train: Any, val: Any, dtype: str
+) -> dict[str, np.ndarray]:
+    """Return how much examples count, where the caller said so: "w" (N,) or (M, N), and "w_val" alike."""
+    found = {}
+    for key, label, given, count in (
+        ("w", "sample_weight", train, dataset.n_train),
+        ("w_val", "validation_data[2]", val, _validated(dataset)),
+    ):
+        if given is None:
+            continue
+        values = checks.array(label, given, dtype=dtype)
+        shapes = (
+            [(count,)] if key == "w_val" and not dataset.stacked else [(count,), (members, count)]
+        )
+        if values.shape not in shapes:
+            raise ValueError(
+                f"Argument `{label}` must have shape {' or '.join(map(str, shapes))}, one weight an example. "
+                f"Received: {values.shape}."
+            )
+        if dataset.stacked:
+            values = np.broadcast_to(values, (members, count))
+        found[key] = np.array(values)
+    return found
 
 
 def _arrays(dataset: Dataset, dtype: str) -> dict[str, np.ndarray]:

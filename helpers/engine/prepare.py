@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import warnings
 
 import numpy as np
 
@@ -176,22 +175,21 @@ def _constants(layer):
 
 
 def compiled(model):
-    """Return the optimizer and the loss of a model that was compiled, {} of others.
-
-    Warns of metrics that are not recorded: the loss, and mean squared error or crossentropy and accuracy, always are.
-    """
+    """Return the optimizer, the loss and the metrics of a model that was compiled, {} of others."""
     if not getattr(model, "compiled", False):
         return {}
-    known = {"accuracy", "acc", "mse", "mean_squared_error", "binary_accuracy", "crossentropy"}
-    known |= {"sparse_categorical_accuracy", "categorical_accuracy"}
-    metrics = model._compile_config.config.get("metrics") or []
-    other = [one for one in metrics if not (isinstance(one, str) and one.lower() in known)]
-    if other:
-        warnings.warn(
-            f"fit_many does not record the metrics {other} of the compiled model; `runs.predict` gives what they need.",
-            stacklevel=2,
-        )
-    return {"optimizer": model.optimizer, "loss": model.loss}
+    given = model._compile_config.config
+    metrics = [one for key in ("metrics", "weighted_metrics") for one in _flat(given.get(key))]
+    return {"optimizer": model.optimizer, "loss": model.loss, "metrics": metrics}
+
+
+def _flat(metrics):
+    """Return the metrics that ``compile`` was given, for a model with one output, as one list."""
+    if isinstance(metrics, dict):
+        metrics = list(metrics.values())
+    if isinstance(metrics, (list, tuple)):
+        return [one for inner in metrics for one in _flat(inner)]
+    return [] if metrics is None else [metrics]
 
 
 def _copy(layer, **changes):

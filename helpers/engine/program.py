@@ -11,10 +11,11 @@ from dataclasses import astuple, dataclass
 from typing import Any, NamedTuple
 
 from helpers._tensorflow import tf
-from helpers.engine import inference, losses, optimizers, runtime, stopping, tiny
+from helpers.engine import inference, losses, optimizers, runtime, scores, stopping, tiny
 from helpers.engine.hyper import Hyper
 from helpers.engine.layers import Context
 from helpers.engine.noise import Source
+from helpers.engine.scores import Score
 from helpers.engine.stopping import Rule
 
 
@@ -36,6 +37,9 @@ class Shapes:
     tiny: bool  # members last
     stopping: Rule | None = None  # of early stopping
     probabilities: bool = False  # whether the outputs are those, instead of logits
+    asked: tuple[Score, ...] = ()  # metrics beside the usual ones
+    weighted: str = ""  # whose examples have weights: "shared" by members, or each member's "own"
+    val_weighted: bool = False  # whether those of validation do
 
     @property
     def ordered(self) -> bool:
@@ -70,6 +74,7 @@ class Inputs(NamedTuple):
         (M,) each.
     data : dict of str to tensor
         "x" (N, D...) and "y" (N,) or (N, C), shared; or a stack with M first. "x_val" and "y_val" alike, if any.
+        "w" (N,) or (M, N) and "w_val" are the weights of the examples, if these have some.
     orders : tensor (E, M, N) int32
         The order of the examples in each epoch; (1,) zeros where they are taken as stored.
     keys : tensor (M, 2) uint32
@@ -138,13 +143,13 @@ def _training_function(recipe, static, schedule, loss, s):
     small = tiny.network(recipe) if s.tiny else None
     examples = 0 if s.tiny else 1  # the axis of losses: (B, M) or (M, B)
     trained = [i for i, w in enumerate(recipe.weights) if w.trainable]
-    scores = losses.metrics(s.task, recipe.output_shape[0], s.probabilities)
-    names = ["loss", *scores]
+    measured = scores.functions(s.task, recipe.output_shape[0], s.probabilities, s.asked)
+    names = ["loss", *measured]
     full, rest = divmod(s.n_train, s.batch)  # whole batches of an epoch, and the size of the last
     steps = full + bool(rest)
 
-    def step(state, inputs, number, x, y):
-        """One optimizer step on x (M, B, D...); returns the new state and {metric: (M,) sum over the batch}."""
+    def step(state, inputs, number, x, y, counts=None):
+        """One optimizer step on x (M, B, D...), weighted by counts (M, B); return the state and {name: (M,) sum}."""
         rows = x.shape[1]  # B
         weights = list(state.weights)
         source = Source(inputs.keys, tf.cast(number, tf.uint32))
@@ -158,7 +163,10 @@ def _training_function(recipe, static, schedule, loss, s):
                 logits = network(x, weights, context)  # (M, B, C)
             else:
                 y, logits = tiny.rows_first(y), small(x, weights)  # (B, M[, 1]), (B, M, 1)
-            summed = tf.reduce_sum(loss(y, logits), examples)  # (M,)
+            each = loss(y, logits)  # (M, B) or (B, M)
+            if counts is not None:
+                each *= tiny.rows_first(counts) if s.tiny else counts
+            summed = tf.reduce_sum(each, examples)  # (M,)
             lost = summed / rows + penalty(weights, inputs.hyper, s.tiny)
             # Summed over members, never averaged: each sees its own gradient and nothing of M.
             total = tf.reduce_sum(lost)
@@ -185,25 +193,28 @@ def _training_function(recipe, static, schedule, loss, s):
             weights[i] = value
 
         sums = {"loss": lost * rows}  # (M,): the mean over examples, once divided by N
-        for name, score in scores.items():
-            sums[name] = summed if score is loss else tf.reduce_sum(score(y, logits), examples)
+        for name, score in measured.items():
+            same = score is loss and counts is None
+            sums[name] = summed if same else tf.reduce_sum(score(y, logits), examples)
         return State(weights, slots), sums
 
     def batch(data, order, first, rows):
-        """Return rows ``first`` to ``first + rows`` of the epoch's order (M, N) as x (M, B, D...) and y (M, B, ...)."""
-        x, y = data["x"], data["y"]
-        axis = 1 if s.stacked else 0  # of the examples
+        """Return rows ``first`` to ``first + rows`` of the epoch's order (M, N): x, y (M, B, ...) and any w (M, B)."""
+        axis = int(s.stacked)  # of the examples
+        arrays = [(data["x"], axis), (data["y"], axis)]
+        if s.weighted:
+            arrays.append((data["w"], int(s.weighted == "own")))
         if s.ordered:
             picked = tf.slice(order, [0, first], [s.width, rows])  # (M, B)
             # Shared: every member picks its rows of the same (N, D...). Stacked: of its own.
-            return tuple(tf.gather(v, picked, batch_dims=axis, axis=axis) for v in (x, y))
+            return tuple(tf.gather(v, picked, batch_dims=own, axis=own) for v, own in arrays)
 
-        def cut(values):
+        def cut(values, own):
             begin, size = [0] * values.shape.rank, list(values.shape)
-            begin[axis], size[axis] = first, rows
-            return inference.as_members(tf.slice(values, begin, size), s.width, s.stacked)
+            begin[own], size[own] = first, rows
+            return inference.as_members(tf.slice(values, begin, size), s.width, bool(own))
 
-        return cut(x), cut(y)
+        return tuple(cut(v, own) for v, own in arrays)
 
     def epoch(number, state, inputs, order):
         """One pass over the training data; returns the state and {metric: (M,) mean over the epoch}."""
@@ -211,8 +222,8 @@ def _training_function(recipe, static, schedule, loss, s):
         sums = {name: tf.zeros([s.width], recipe.dtype) for name in names}
 
         def body(i, state, sums):
-            x, y = batch(inputs.data, order, i * s.batch, s.batch)
-            state, more = step(state, inputs, start + i, x, y)
+            rows = batch(inputs.data, order, i * s.batch, s.batch)
+            state, more = step(state, inputs, start + i, *rows)
             return i + 1, state, tf.nest.map_structure(tf.add, sums, more)
 
         if full:
@@ -223,25 +234,28 @@ def _training_function(recipe, static, schedule, loss, s):
                 loop = body(*loop)
             _, state, sums = loop
         if rest:  # the short last batch has a step of its own: batch norm must see its rows only
-            x, y = batch(inputs.data, order, full * s.batch, rest)
-            state, more = step(state, inputs, start + full, x, y)
+            rows = batch(inputs.data, order, full * s.batch, rest)
+            state, more = step(state, inputs, start + full, *rows)
             sums = tf.nest.map_structure(tf.add, sums, more)
-        return state, {name: value / s.n_train for name, value in sums.items()}
+        return state, scores.finished(
+            {name: value / s.n_train for name, value in sums.items()}, s.asked
+        )
 
     def validate(weights, inputs):
         """Return {"val_" metric: (M,)} in inference mode, penalties in the loss as Keras has them."""
         x, y = inputs.data["x_val"], inputs.data["y_val"]
         weights = tiny.turned(weights, back=True) if s.tiny else weights
-        every = {"loss": loss, **scores}
-        sums = inference.sums(network, weights, x, y, s.width, s.stacked, every)
+        every = {"loss": loss, **measured}
+        counts = inputs.data["w_val"] if s.val_weighted else None
+        sums = inference.sums(network, weights, x, y, s.width, s.stacked, every, counts)
         found = {f"val_{name}": value / s.n_val for name, value in sums.items()}
         found["val_loss"] += penalty(weights, inputs.hyper)
-        return found
+        return scores.finished(found, s.asked)
 
     def advance(count, first, every, last, state, inputs):
         if s.tiny:
             state, inputs = tiny.turned(state), inputs._replace(masks=tiny.turned(inputs.masks))
-        keep = losses.recorded(s.task, recipe.output_shape[0], s.n_val)
+        keep = scores.recorded(s.task, recipe.output_shape[0], s.n_val, s.asked)
         # Rows for the longest part, so that a shorter one does not compile anew: (E, M).
         records = {name: tf.zeros([s.part, s.width], recipe.dtype) for name in keep}
 

@@ -7,6 +7,7 @@ stacked weights: every array gains a leading axis M, and member i never meets me
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import threading
@@ -236,9 +237,10 @@ class Recipe:
             return _MemberLayer(layer, ordinals[id(layer)], own[ordinals[id(layer)]], cell)
 
         inputs = keras.Input(batch_shape=(None, None, *self.input_shape), dtype=self.dtype)
-        graph = keras.models.clone_model(
-            self.template, input_tensors=inputs, clone_function=member_layer
-        )
+        with _as_if_uncompiled(self.template) as template:
+            graph = keras.models.clone_model(
+                template, input_tensors=inputs, clone_function=member_layer
+            )
 
         def network(x, weights, context):
             cell["weights"], cell["context"] = weights, context
@@ -248,6 +250,17 @@ class Recipe:
                 cell.clear()
 
         return network
+
+
+@contextlib.contextmanager
+def _as_if_uncompiled(model):
+    """Hide that a model is compiled: Keras would compile a clone too, and look for functions that it does not know."""
+    with _lock:
+        kept, model.compiled = model.compiled, False
+        try:
+            yield model
+        finally:
+            model.compiled = kept
 
 
 def _from_json(config):

@@ -23,6 +23,7 @@ from helpers.engine.continuation import Continuation
 from helpers.engine.plan import Plan
 from helpers.engine.progress import bar
 from helpers.engine.recipe import recipe_of, unstack
+from helpers.engine.scores import Score
 
 _SCHEMA = 1
 _STOPS = ("stopped_epoch", "best_epoch")
@@ -242,7 +243,9 @@ class Runs:
         return inference.predict(self._recipe, self._at(epoch), x)
 
     def evaluate(self, x: Any, y: Any, epoch: int | None = None) -> dict[str, np.ndarray]:
-        """Return each member's mean squared error, or crossentropy and accuracy, without penalties.
+        """Return each member's mean squared error, or crossentropy and accuracy, and the metrics that were asked for.
+
+        Without penalties and weights. Metrics that are functions of one's own are left out: files do not hold them.
 
         Parameters
         ----------
@@ -260,7 +263,8 @@ class Runs:
         if probabilities and recipe.without_ending is not None:
             recipe, probabilities = recipe.without_ending, False
         task = self.settings["task"]
-        return inference.score(recipe, self._at(epoch), x, y, task, probabilities)
+        asked = tuple(Score(*score) for score in self.settings.get("metrics", ()))
+        return inference.score(recipe, self._at(epoch), x, y, task, probabilities, asked)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the history as a tidy table.

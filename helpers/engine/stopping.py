@@ -5,7 +5,7 @@ Axes in comments: M members of the chunk; every array of a member has M first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,7 +66,7 @@ class Watch(NamedTuple):
     best_weights: list[Any]
 
 
-def rule(callback: Any, monitors: Sequence[str]) -> Rule | None:
+def rule(callback: Any, monitors: Sequence[str], rising: Collection[str]) -> Rule | None:
     """Return the rule behind Keras's callback, which is only read and may have been used before.
 
     Parameters
@@ -75,6 +75,8 @@ def rule(callback: Any, monitors: Sequence[str]) -> Rule | None:
         None for no early stopping, a rule as it is.
     monitors : sequence of str
         The names in the history.
+    rising : collection of str
+        Those of which more is better.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def rule(callback: Any, monitors: Sequence[str]) -> Rule | None:
     monitor = checks.one_of(f"{name}.monitor", callback.monitor, monitors, remedy)
     mode = checks.one_of(f"{name}.mode", callback.mode, ("auto", "min", "max"))
     if mode == "auto":  # the directions that Keras gives its metrics of these names
-        mode = "max" if monitor.removeprefix("val_") == "accuracy" else "min"
+        mode = "max" if monitor in rising else "min"
     baseline = callback.baseline
     return Rule(
         monitor=monitor,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from helpers._tensorflow import tf
-from helpers.engine import draws, losses, optimizers, program, resume, runtime, stopping
+from helpers.engine import draws, optimizers, program, resume, runtime, scores, stopping
 from helpers.engine.plan import Plan
 from helpers.engine.program import Inputs, State
 
@@ -55,7 +55,9 @@ class Trained(NamedTuple):
 
 def blank(plan: Plan, members: int) -> Trained:
     """Return arrays of the right shapes and types for so many members, their values undefined."""
-    names = losses.recorded(plan.shapes.task, plan.recipe.output_shape[0], plan.shapes.n_val)
+    shapes = plan.shapes
+    outputs = plan.recipe.output_shape[0]
+    names = scores.recorded(shapes.task, outputs, shapes.n_val, shapes.asked)
     length = plan.epochs - plan.first
 
     def weights() -> list[np.ndarray]:
@@ -167,11 +169,10 @@ def chunks(plan: Plan) -> int:
 
 
 def tensors(plan: Plan, chosen: np.ndarray | None = None) -> Tensors:
-    """Return the data as tensors: whole, or the rows of the chosen members of a stack."""
-    return {
-        name: tf.constant(values if chosen is None else values[chosen])
-        for name, values in plan.data.items()
-    }
+    """Return as tensors the data that members share; or, of what is each one's own, that of the chosen ones."""
+    if chosen is None:
+        return {n: tf.constant(v) for n, v in plan.data.items() if n not in plan.own}
+    return {n: tf.constant(plan.data[n][chosen]) for n in plan.own}
 
 
 def _begun(plan: Plan, mine: runtime.Chunk) -> Trained:
@@ -202,7 +203,7 @@ def _inputs(plan: Plan, mine: runtime.Chunk, shared: Tensors | None) -> Inputs:
     def rows(values: np.ndarray) -> Any:
         return tf.constant(values[mine.chosen])  # (width, ...)
 
-    data = tensors(plan, mine.chosen) if plan.shapes.stacked else shared or tensors(plan)
+    data = (tensors(plan) if shared is None else shared) | tensors(plan, mine.chosen)
     return Inputs(
         hyper=tf.nest.map_structure(rows, plan.hyper),
         data=data,
@@ -265,7 +266,7 @@ def every_chunk(plan: Plan, bar: Any = None) -> Trained:
 
     Not with code of the caller's own, which could change unnoticed: see `Plan.of_keras` and `resume`.
     """
-    shared = None if plan.shapes.stacked else tensors(plan)
+    shared = tensors(plan)
 
     def work(
         mine: runtime.Chunk, advance: runtime.Advance, stop: threading.Event

@@ -77,7 +77,7 @@ def crossing_radii(
     recipe = recipe_of(model)
     weights, members = inference.check_weights("weights", weights, recipe)
     directions, moving, rays = _rays.check_directions(directions, recipe, members)
-    x, y, stacked, task = _rays.check_data(recipe, x, y, members)
+    recipe, x, y, stacked, task = _rays.check_data(recipe, x, y, members)
     threshold = checks.real("threshold", threshold, 0, low_open=True)
     start = checks.real("start", start, 0, low_open=True)
     reach = checks.real("reach", reach, start)

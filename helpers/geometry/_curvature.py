@@ -125,7 +125,7 @@ def _each_root(model, weights, x, y):
     """Yield for each network B (N * outputs, parameters) float64 such that B'B is the Gauss-Newton matrix."""
     recipe = recipe_of(model)
     weights, members = inference.check_weights("weights", weights, recipe)
-    x, y, stacked, task = _rays.check_data(recipe, x, y, members)
+    recipe, x, y, stacked, task = _rays.check_data(recipe, x, y, members)
     for m in range(members):
         logits, jacobian = _rays.weight_jacobian(
             recipe, [w[m] for w in weights], x[m] if stacked else x

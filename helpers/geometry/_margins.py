@@ -54,7 +54,7 @@ def margins(
     Without directions: repeated steps to the boundary of the linearised network, as in [moosavi2016]_, then bisection
     between the input and the point reached. Exact for a linear network.
     """
-    recipe = recipe_of(model)
+    recipe = _rays.of_logits(recipe_of(model))
     weights, members = inference.check_weights("weights", weights, recipe)
     x, stacked = inference.check_inputs(x, recipe, members)
     looks, halvings = checks.integer("looks", looks), checks.integer("halvings", halvings)

@@ -9,8 +9,26 @@ import numpy as np
 
 from helpers._base import checks
 from helpers._tensorflow import tf
-from helpers.engine import inference, losses, runtime
+from helpers.engine import endings, inference, losses, runtime, scores
 from helpers.engine.layers import Context
+
+
+def of_logits(recipe):
+    """Return a classifier's `Recipe` without the softmax or sigmoid that it may end in: losses are those of logits.
+
+    Raises
+    ------
+    ValueError
+        Where probabilities cannot be turned back.
+    """
+    if endings.kind_of(recipe.template.outputs[0]) == endings.LOGITS:
+        return recipe
+    if recipe.without_ending is None:
+        raise ValueError(
+            "Argument `model` must return logits, or end in a softmax or sigmoid. Received: a model with something "
+            "behind these. Measure the model without it: it has the same weights."
+        )
+    return recipe.without_ending
 
 
 def task_of(recipe, y):
@@ -21,7 +39,7 @@ def task_of(recipe, y):
 
 
 def check_data(recipe, x, y, members):
-    """Return x, y as arrays of the program's types, whether they are stacked, and the task."""
+    """Return what is measured (`of_logits`), x, y as arrays of its types, whether they are stacked, and the task."""
     x, stacked = inference.check_inputs(x, recipe, members)
     task = task_of(recipe, y)
     y = checks.array("y", y, dtype=recipe.dtype if task == "regression" else np.int32)
@@ -35,7 +53,8 @@ def check_data(recipe, x, y, members):
             f"Argument `y` must have shape {wanted} to fit x. Received: {y.shape}. {remedy}"
         )
     losses.check_targets("y", y, task, recipe.output_shape[0], max(2, recipe.output_shape[0]))
-    return x, y, stacked, task
+    recipe = recipe if task == "regression" else of_logits(recipe)
+    return recipe, x, y, stacked, task
 
 
 def check_directions(directions, recipe, members):
@@ -60,7 +79,7 @@ def check_directions(directions, recipe, members):
     return arrays, tuple(moving), rays
 
 
-def _sums(network, width, moving, scores):
+def _sums(network, width, moving, measured):
     """Return the function (base, steps, radius, x, y) -> {name: (width,) sum over rows} at base + radius * steps.
 
     ``base`` and x, y are those of ONE network, ``steps`` (width, ...) and ``radius`` (width,) of each ray.
@@ -70,7 +89,7 @@ def _sums(network, width, moving, scores):
         weights = [tf.broadcast_to(w[tf.newaxis], [width, *w.shape]) for w in base]
         for position, step in zip(moving, steps, strict=True):
             weights[position] += tf.reshape(radius, [width] + [1] * (step.shape.rank - 1)) * step
-        return inference.sums(network, weights, x, y, width, False, scores)
+        return inference.sums(network, weights, x, y, width, False, measured)
 
     return at
 
@@ -208,8 +227,8 @@ def _along(recipe, width, rows, moving, task, example):
     """Return the program (base, steps (K, ...), x, y, radii (R,)) -> {metric: (K, R) mean}."""
 
     def build():
-        scores = losses.metrics(task, recipe.output_shape[0])
-        at = _sums(recipe.network(), width, moving, scores)
+        measured = scores.usual(task, recipe.output_shape[0])
+        at = _sums(recipe.network(), width, moving, measured)
 
         def function(base, steps, x, y, radii):
             looks = radii.shape[0]
@@ -222,13 +241,15 @@ def _along(recipe, width, rows, moving, task, example):
                         for name, total in totals.items()
                     }
 
-                blank = {name: tf.zeros([looks, width], recipe.dtype) for name in scores}
+                blank = {name: tf.zeros([looks, width], recipe.dtype) for name in measured}
                 here = tf.while_loop(lambda r, _: r < looks, look, (tf.constant(0), blank))[1]
                 return {
-                    name: _placed(found[name], begin, tf.transpose(here[name])) for name in scores
+                    name: _placed(found[name], begin, tf.transpose(here[name])) for name in measured
                 }
 
-            nothing = {name: tf.zeros([steps[0].shape[0], looks], recipe.dtype) for name in scores}
+            nothing = {
+                name: tf.zeros([steps[0].shape[0], looks], recipe.dtype) for name in measured
+            }
             return _in_parts(steps, width, nothing, part)
 
         return runtime.compiled(function, *example, key=recipe.of_keras and key)
@@ -299,7 +320,7 @@ def crossing(recipe, weights, directions, moving, rays, x, y, stacked, task, sta
 
 def along(recipe, weights, directions, moving, rays, x, y, stacked, task, radii):
     """Return {metric: (M, K, R)} at base + radius * direction for every radius of ``radii`` (R,)."""
-    names = tuple(losses.metrics(task, recipe.output_shape[0]))
+    names = tuple(scores.usual(task, recipe.output_shape[0]))
     looks = tf.constant(radii, recipe.dtype)
 
     def work(calls, width, rows):

@@ -178,7 +178,7 @@ def along(
     recipe = recipe_of(model)
     weights, members = inference.check_weights("weights", weights, recipe)
     steps, moving, rays = _rays.check_directions(directions, recipe, members)
-    x, y, stacked, task = _rays.check_data(recipe, x, y, members)
+    recipe, x, y, stacked, task = _rays.check_data(recipe, x, y, members)
     radii = checks.array("radii", radii, shape=(None,))
     return _rays.along(recipe, weights, steps, moving, rays, x, y, stacked, task, radii)
 

@@ -164,7 +164,7 @@ def test_an_interrupted_run_says_what_is_finished_and_breaks_nothing(tmp_path):
             assert time.monotonic() < deadline, "the second notebook never started"
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
     assert "1 notebooks are finished" in output and "notebooks.py" not in output
     assert printed(paths[0]) == "full 0\n"
