@@ -77,15 +77,27 @@ def _images(x, y, shape):
         )
     if y.shape != x.shape[:1]:
         raise ValueError(f"there must be one label an image, not {y.shape} for {x.shape[0]}")
-    if y.dtype.kind not in "iu" or (y.size and (y.min() < 0 or y.max() > 9)):
+    labels = _whole(y)
+    if labels.size and (labels.min() < 0 or labels.max() > 9):
         raise ValueError(
-            f"labels must be whole numbers from 0 to 9, not {y.dtype} from {y.min()} to {y.max()}"
+            f"labels must run from 0 to 9, these from {labels.min()} to {labels.max()}"
         )
-    return x, y.astype(np.uint8)
+    return x, labels.astype(np.uint8)
+
+
+def _whole(labels):
+    """Return labels as whole numbers, whatever type of number they are stored as."""
+    if labels.dtype.kind not in "biuf" or not np.array_equal(labels, np.round(labels)):
+        raise ValueError(
+            f"labels must be whole numbers, not {labels.dtype} such as {labels.flat[0]!r}"
+        )
+    return labels.astype(np.int64)
 
 
 def _read_npz(path):
     """Return (x_train, y_train, x_test, y_test) of Keras's ``mnist.npz``."""
+    if not zipfile.is_zipfile(path):
+        raise ValueError("an .npz file is an archive as np.savez writes it, and this one is not")
     with np.load(path, allow_pickle=False) as arrays:
         absent = {"x_train", "y_train", "x_test", "y_test"}.difference(arrays.files)
         if absent:
@@ -98,9 +110,10 @@ def _read_npz(path):
 
 
 def _read_idx(path):
-    """Return the array of a gzipped idx file of bytes: magic 0, 0, 8, axes; big-endian sizes; values."""
-    with gzip.open(path, "rb") as stream:
-        content = stream.read()
+    """Return the array of an idx file of bytes, gzipped or not: magic 0, 0, 8, axes; big-endian sizes; values."""
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        content = gzip.decompress(content)
     if len(content) < 4 or content[:3] != b"\x00\x00\x08":
         raise ValueError(
             f"an idx file of bytes begins with 00 00 08, this one with {content[:3].hex(' ')}"
@@ -116,11 +129,16 @@ def _read_idx(path):
 
 def _read_svhn(path):
     """Return images (N, 32, 32, 3) and labels of one SVHN file; the digit 0, labelled 10 there, becomes 0."""
+    with open(path, "rb") as stream:
+        if stream.read(10) == b"MATLAB 7.3":
+            raise ValueError(
+                "it has MATLAB's format 7.3, which SciPy cannot read: save it with -v7"
+            )
     arrays = loadmat(path, variable_names=("X", "y"))
     absent = {"X", "y"}.difference(arrays)
     if absent:
         raise ValueError(f"it lacks the variables {sorted(absent)}")
-    labels = arrays["y"].reshape(-1)
+    labels = _whole(arrays["y"].reshape(-1))
     if labels.size and (labels.min() < 1 or labels.max() > 10):
         raise ValueError(
             f"SVHN labels run from 1 to 10, these from {labels.min()} to {labels.max()}"
@@ -207,8 +225,9 @@ def _locate(source, folder, download, checksum):
         paths.downloads() / source.subfolder if folder is None else checks.folder("folder", folder)
     )
     path = folder / source.file
-    if path.is_file():
-        return path
+    for here in (path, path.with_suffix("")):  # packed, or unpacked already
+        if here.is_file() and (here == path or path.suffix == ".gz"):
+            return here
     if not download:
         raise FileNotFoundError(
             f"There is no file {source.file} in the folder {folder}. Get it from {source.address} (`download=True` "

@@ -91,9 +91,43 @@ def _with_input(model, shape):
         layers = [_copy(layer) for layer in model.layers]
         return keras.Sequential([keras.Input(shape), *layers], name=model.name)
     except Exception as error:
+        foreign = foreign_functions(model)
+        if foreign:
+            raise ValueError(unknown(foreign)) from error
+        first = str(error).splitlines()[0][:300]
         raise ValueError(
-            f"Argument `model` does not fit examples of the data set's shape {tuple(shape)}. Keras says: {error}"
+            f"Argument `model` does not fit examples of the data set's shape {tuple(shape)}. Keras says: {first}"
         ) from error
+
+
+def foreign_functions(model):
+    """Return the activations that are not Keras's, by layer: TensorFlow's, lambdas, functions of one's own."""
+    found = {}
+    for layer in model.layers:
+        function = getattr(layer, "activation", None)
+        if function is None or isinstance(function, keras.layers.Layer):
+            continue
+        module = str(getattr(function, "__module__", ""))
+        if not module.startswith("keras.") and not keras.saving.get_registered_name(function).count(
+            ">"
+        ):
+            found[layer.name] = f"{module}.{getattr(function, '__name__', function)}"
+    return found
+
+
+def unknown(foreign):
+    """Return what to say of such activations."""
+    (layer, function), *_ = foreign.items()
+    name = function.rsplit(".", 1)[-1].removesuffix("_v2")
+    remedy = (
+        f'Name Keras\'s own: activation="{name}".'
+        if hasattr(keras.activations, name)
+        else "Register yours with @keras.saving.register_keras_serializable()."
+    )
+    return (
+        f"Argument `model` cannot be rebuilt from its configuration: layer {layer!r} has the activation {function}, "
+        f"which is not Keras's. {remedy}"
+    )
 
 
 def flat(model):

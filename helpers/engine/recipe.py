@@ -286,9 +286,13 @@ def _serialized(model):
             else:
                 keras.models.model_from_json(config)
     except Exception as error:
+        foreign = prepare.foreign_functions(model)
+        if foreign:
+            raise ValueError(prepare.unknown(foreign)) from error
         raise ValueError(
-            "Argument `model` cannot be rebuilt from its configuration. Give custom activations as named functions "
-            f"registered with keras.saving.register_keras_serializable(). Keras says: {error}"
+            "Argument `model` cannot be rebuilt from its configuration. Give own functions by name, registered with "
+            "keras.saving.register_keras_serializable(). Keras says: "
+            + str(error).splitlines()[0][:300]
         ) from error
     return config
 

@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import hashlib
+import pickle
 import re
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from helpers import data
 from helpers.data import Dataset
@@ -790,6 +791,28 @@ def test_files_of_the_format_are_read(loader, write, subfolder, miniature, tmp_p
         loader(n_train=41, checksum=False)
 
 
+def test_unpacked_files_and_labels_stored_as_floats_are_read(miniature, tmp_path):
+    floats = {k: v.astype(float) if k.startswith("y") else v for k, v in miniature.items()}
+    write_mnist(tmp_path, floats)
+    write_svhn(tmp_path, miniature)
+    for part in ("train", "test"):
+        arrays = loadmat(tmp_path / f"{part}_32x32.mat", variable_names=("X", "y"))
+        savemat(tmp_path / f"{part}_32x32.mat", {"X": arrays["X"], "y": arrays["y"].astype(float)})
+    for path in (tmp_path / "packed", tmp_path / "unpacked"):
+        path.mkdir()
+        write_fashion(path, miniature)
+    for path in list((tmp_path / "unpacked").iterdir()):
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    for loader, folder in ((data.mnist, tmp_path), (data.svhn, tmp_path)):
+        assert np.array_equal(loader(folder=folder, checksum=False).y_train, miniature["y_train"])
+    packed, unpacked = (
+        data.fashion_mnist(folder=tmp_path / name, checksum=False)
+        for name in ("packed", "unpacked")
+    )
+    assert same(packed, unpacked)
+
+
 @pytest.mark.parametrize(("loader", "write", "subfolder"), REMOTE)
 def test_other_files_are_refused_unless_asked_for(loader, write, subfolder, miniature, tmp_path):
     write(tmp_path, miniature)
@@ -910,6 +933,34 @@ def unequal_counts(folder, parts):
     return data.fashion_mnist, "do not fit together: there must be one label an image"
 
 
+def renamed_npy(folder, parts):
+    np.save(folder / "mnist.npy", parts["x_train"])
+    (folder / "mnist.npy").rename(folder / "mnist.npz")
+    return data.mnist, r"an \.npz file is an archive as np\.savez writes it"
+
+
+def pickled(folder, parts):
+    (folder / "mnist.npz").write_bytes(pickle.dumps(parts))
+    return data.mnist, r"an \.npz file is an archive as np\.savez writes it"
+
+
+def labels_as_text(folder, parts):
+    write_mnist(folder, {**parts, "y_test": parts["y_test"].astype(str)})
+    return data.mnist, "labels must be whole numbers, not <U"
+
+
+def labels_between(folder, parts):
+    write_mnist(folder, {**parts, "y_test": parts["y_test"] + 0.5})
+    return data.mnist, "labels must be whole numbers, not float64"
+
+
+def newer_mat(folder, parts):
+    write_svhn(folder, parts)
+    header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512)
+    (folder / "test_32x32.mat").write_bytes(header + b"\x89HDF\r\n\x1a\n" + bytes(99))
+    return data.svhn, "format 7.3, which SciPy cannot read: save it with -v7"
+
+
 def wrong_labels(folder, parts):
     write_svhn(folder, parts)
     savemat(
@@ -939,6 +990,11 @@ DAMAGE = [
     short_idx,
     cut_gzip,
     unequal_counts,
+    renamed_npy,
+    pickled,
+    labels_as_text,
+    labels_between,
+    newer_mat,
     wrong_labels,
     wrong_variables,
     no_mat,

@@ -257,3 +257,18 @@ def test_measures_of_a_model_that_ends_in_a_softmax_are_those_of_its_logits():
     weights = api.fit_many(joined, X, CLASSES, members=2, epochs=1).weights
     with pytest.raises(ValueError, match="must return logits, or end in a softmax"):
         measures.margins(joined, weights, X[:4])
+
+
+def test_an_activation_that_is_not_of_keras_is_named_with_the_remedy():
+    def bump(x):
+        return x * x
+
+    for function, match in (
+        (tf.nn.softmax, 'activation tensorflow.*which is not Keras\'s.*activation="softmax"'),
+        (bump, "bump, which is not Keras's. Register yours"),
+    ):
+        for start in ([], [keras.Input((4,))]):
+            model = S([*start, L.Dense(7, activation=function)])
+            with pytest.raises(ValueError, match=match) as caught:
+                api.fit_many(model, X, CLASSES, members=2, epochs=1)
+            assert len(str(caught.value)) < 300
