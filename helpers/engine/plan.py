@@ -145,6 +145,7 @@ def make(
     model: Any,
     dataset: Dataset,
     *,
+    sample_weight: Any = None,
     members: int = 100,
     epochs: int = 200,
     batch_size: int = 32,
@@ -152,6 +153,7 @@ def make(
     optimizer: Any = None,
     learning_rate: Any = None,
     loss: Any = "auto",
+    metrics: Any = None,
     vary: dict[str, Any] | None = None,
     initial_weights: Any = None,
     masks: Any = None,
@@ -160,8 +162,6 @@ def make(
     record_every: int = 1,
     early_stopping: Any = None,
     resumable: bool = False,
-    metrics: Any = None,
-    sample_weight: Any = None,
     validation_weight: Any = None,
 ) -> Plan:
     """Check the arguments of `fit_many`, draw what is random about the start, and return the plan.
