@@ -1,20 +1,23 @@
 """`helpers.cluster`: the chunks of `fit_many` and `predict_many` on the workers of dask.distributed.
 
-A chunk is a pure function of what is sent (`parcels`), so it does not matter which worker computes it, or how often: the
-scheduler gives the chunks of a worker that dies to others. What all chunks share is the result of a task, too: it goes
-to the scheduler once, from worker to worker, and is made anew where it is lost.
+A chunk is a pure function of what is sent (`parcels`), so it does not matter which worker computes it, or how often:
+the scheduler gives the chunks of a worker that dies to others. What all chunks share is the result of a task, too: it
+goes to the scheduler once, from worker to worker, and is made anew where it is lost.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pickle
 import threading
+import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -149,7 +152,7 @@ class Cluster:
         pythons = {a: ".".join(w["host"]["python"].split(".")[:2]) for a, w in seen.items()}
         strange = {a: [f"Python {p}"] for a, p in pythons.items() if p != ours["python"]}
         if not strange:
-            found = self.client.run(_unpacked(), door.packed(door.described))
+            found = self.client.run(door.unpacked(), door.packed(door.described))
             strange = {a: door.differences(ours, one["versions"]) for a, one in found.items()}
             self.processors |= {one["processor"] for one in found.values()}
         strange = {address: texts for address, texts in sorted(strange.items()) if texts}
@@ -189,7 +192,7 @@ class Cluster:
     def _submit(self, function: str, *arguments: Any) -> Any:
         """Return the future of a function of `engine.worker`."""
         key = f"helpers-{function}-{uuid.uuid4().hex}"
-        task = _admitted()
+        task = door.admitted()
         return self.client.submit(
             task, self._admission, self._wanted, function, *arguments, key=key, pure=False
         )
@@ -224,17 +227,15 @@ def _connected(client: Any, timeout: float, stack: contextlib.ExitStack) -> Any:
             'helpers.cluster needs dask.distributed, the extra `cluster`: pip install "distributed>=2025.7".'
         ) from error
     if isinstance(client, (str, os.PathLike)):
-        file = os.fspath(client).endswith(".json")
         try:
-            where = {"scheduler_file": os.fspath(client)} if file else {"address": client}
-            return stack.enter_context(
-                distributed.Client(**where, timeout=timeout, set_as_default=False)
-            )
+            where = _address(os.fspath(client), timeout)
+            made = distributed.Client(where, timeout=timeout, set_as_default=False)
         except (OSError, ValueError) as error:
             remedy = "Is the scheduler running, and can this machine reach it?"
             expected = "a client, or the address of a scheduler that answers"
             kind = TimeoutError if isinstance(error, OSError) else ValueError
             raise kind(checks.message("client", expected, client, remedy)) from error
+        return stack.enter_context(made)
     if not isinstance(client, distributed.Client) or client.asynchronous:
         remedy = "Of a LocalCluster or another cluster object give Client(cluster)."
         expected = "a distributed.Client (not an asynchronous one) or an address"
@@ -242,31 +243,15 @@ def _connected(client: Any, timeout: float, stack: contextlib.ExitStack) -> Any:
     return client
 
 
-# Functions inside functions are sent as code: neither the scheduler nor a worker needs `helpers` to read them.
-
-
-def _unpacked() -> Callable[..., Any]:
-    """Return a function that calls one of `door.packed`."""
-
-    def run(code, *arguments):
-        import pickle
-
-        return pickle.loads(code)(*arguments)
-
-    return run
-
-
-def _admitted() -> Callable[..., Any]:
-    """Return a function that calls one of `engine.worker`, in a worker that is let in first."""
-
-    def run(code, wanted, function, *arguments):
-        import pickle
-        import sys
-
-        worker = sys.modules.get("helpers.engine.worker")
-        if wanted not in getattr(worker, "admitted", ()):
-            worker = pickle.loads(code)(wanted)
-            worker.admitted.append(wanted)
-        return getattr(worker, function)(*arguments)
-
-    return run
+def _address(text: str, timeout: float) -> str:
+    """Return an address as it is, or the one in a scheduler file, which may have to be written first."""
+    if not text.endswith(".json"):
+        return text
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            return str(json.loads(Path(text).read_text(encoding="utf-8"))["address"])
+        except (OSError, ValueError, KeyError):  # none, or half of it
+            if time.monotonic() > end:
+                raise TimeoutError(text) from None
+            time.sleep(LOOK)

@@ -56,7 +56,7 @@ def training(plan: Any) -> Parcel:
     """
     stacked = plan.shapes.stacked
     loss = plan.loss if callable(plan.loss) else None
-    empty = {name: None for name in ("initial", "masks", "keys", "hyper", "earlier")}
+    empty = dict.fromkeys(("initial", "masks", "keys", "hyper", "earlier"))
     head = replace(
         plan,
         **empty,

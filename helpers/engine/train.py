@@ -229,9 +229,7 @@ def _order_generators(plan: Plan, mine: runtime.Chunk) -> list[np.random.Generat
         return []
     place, first = mine.place, plan.start
     members = (
-        range(1)
-        if plan.shuffle == "shared"
-        else range(first + place.start, first + place.stop)
+        range(1) if plan.shuffle == "shared" else range(first + place.start, first + place.stop)
     )
     generators = [draws.order_generator(plan.seed, plan.shuffle, member) for member in members]
     for done in range(0, plan.first, plan.shapes.part):

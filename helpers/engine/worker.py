@@ -20,7 +20,9 @@ from helpers._tensorflow import keras, keras_set, keras_settings, tf
 from helpers.engine import inference, runtime, train
 
 admitted: list[dict] = []  # what `door.enter` has found to be so here
-MOST_HELD = 4  # parcels, and as many codes of the callers' own; the one unused for longest goes first
+MOST_HELD = (
+    4  # parcels, and as many codes of the callers' own; the one unused for longest goes first
+)
 
 _lock, _held, _owned = threading.Lock(), {}, {}
 _turn, _inside = threading.Condition(), [0]

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers._base import files, paths
-from helpers._base.machine import cores, processor, version
+from helpers._base.machine import version
 
 MOST_BYTES = 400_000  # of one file; 10 MB of all together
 CONSTANTS = "constants"
@@ -86,7 +86,7 @@ class Entry:
     seconds : float
         That the training took.
     processor, versions : str, dict of str
-        The machine and the packages.
+        The machine and the packages; several processors where a cluster has others than the machine that led it.
     cores : int
         Those that the training could use; 0 where that was not recorded. Sums over batches of more than about 500
         examples are split among the cores, and so their last digits depend on it.
