@@ -175,10 +175,12 @@ class Cluster:
         name = uuid.uuid4().hex
         shared = (name, parcel.settings, parcel.own, parcel.head, pickle.dumps(parcel.data))
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PB"}):
-            held = self._submit("hold", *shared)
+            # Not `door.admitted`: the others would wait until one worker has imported TensorFlow.
+            held = self._submit(door.held(), *shared)
 
         def work(chunk, advance, stop):
-            future = self._submit(parcel.kind, held, pickle.dumps(parcel.rows(chunk)))
+            what = (parcel.kind, held, pickle.dumps(parcel.rows(chunk)))
+            future = self._submit(door.admitted(), self._admission, self._wanted, *what)
             arrays = self._waited(future, stop)
             if arrays is not None:
                 advance(parcel.amount * chunk.kept)
@@ -189,13 +191,10 @@ class Cluster:
         finally:
             held.release()  # workers drop it once no chunk needs it
 
-    def _submit(self, function: str, *arguments: Any) -> Any:
-        """Return the future of a function of `engine.worker`."""
-        key = f"helpers-{function}-{uuid.uuid4().hex}"
-        task = door.admitted()
-        return self.client.submit(
-            task, self._admission, self._wanted, function, *arguments, key=key, pure=False
-        )
+    def _submit(self, task: Callable[..., Any], *arguments: Any) -> Any:
+        """Return the future of a function that is sent as code; "helpers" stands in front on dask's dashboard."""
+        key = f"helpers-{uuid.uuid4().hex}"
+        return self.client.submit(task, *arguments, key=key, pure=False)
 
     def _waited(self, future: Any, stop: threading.Event) -> list[np.ndarray] | None:
         """Return the arrays of a chunk, or None once ``stop`` is set; the task is cancelled then."""

@@ -162,6 +162,17 @@ def unpacked() -> Callable[..., Any]:
     return run
 
 
+def held() -> Callable[..., Any]:
+    """Return a function that gives a parcel as it is: the result of a task, made anew by others where it is lost."""
+
+    def run(name, settings, own, head, data):
+        import pickle
+
+        return name, settings, own, head, pickle.loads(data)
+
+    return run
+
+
 def admitted() -> Callable[..., Any]:
     """Return a function that calls one of `engine.worker`, in a worker that is let in first."""
 

@@ -51,19 +51,13 @@ class Unwanted:
         return task is None or task.state == "cancelled"
 
 
-def hold(*parcel: Any) -> tuple[Any, ...]:
-    """Return a parcel as it is: the result of a task, which the scheduler makes anew where it is lost."""
-    name, settings, own, head, data = parcel
-    return name, settings, own, head, pickle.loads(data)
-
-
 def train_rows(parcel: tuple[Any, ...], rows: bytes) -> tuple[str, list[np.ndarray]]:
     """Train the members of one chunk.
 
     Parameters
     ----------
     parcel : tuple
-        From `hold`.
+        From `door.held`.
     rows : bytes
         What of the plan concerns the chunk alone, pickled.
 

@@ -24,10 +24,7 @@ from helpers.engine import cluster, door, inference, parcels, plan, runtime
 from helpers.engine.api import fit_many, predict_many
 
 WAIT = 60  # seconds at most for anything
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),
-    pytest.mark.timeout(240),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
 
 def build():
@@ -157,7 +154,7 @@ def killed_at_work(client):
     address, pid = sorted(client.run(os.getpid).items())[-1]
 
     def kill():
-        until(lambda: any("train_rows" in str(key) for key in client.processing()[address]))
+        until(lambda: any(str(key).startswith("helpers") for key in client.processing()[address]))
         time.sleep(0.3)
         os.kill(pid, signal.SIGKILL)
 
