@@ -26,10 +26,10 @@ from helpers._base import checks
 from helpers._base.machine import processor
 from helpers.engine import door
 from helpers.engine.parcels import Parcel
+from helpers.engine.places import LOOK, Places
 from helpers.engine.runtime import Advance, Chunk
 
-FEWEST = 32  # chunks that are under way at once, or two for each thread of the workers
-LOOK = 0.1  # seconds between two looks at whether the call was interrupted
+FEWEST = 64  # chunks that have a thread here, or four for each thread of the workers: more may come
 
 _current: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
 
@@ -134,8 +134,8 @@ class Cluster:
         return self.processors - {processor()}
 
     def threads(self) -> int:
-        """Return how many chunks are to be under way at once."""
-        return max(FEWEST, 2 * sum(self.client.nthreads().values()))
+        """Return how many chunks may wait or be under way at once."""
+        return max(FEWEST, 4 * sum(self.client.nthreads().values()))
 
     def greet(self, timeout: float) -> None:
         """Wait for the first worker, compare all that are there with this process; see `cluster` for what is raised."""
@@ -178,10 +178,22 @@ class Cluster:
             # Not `door.admitted`: the others would wait until one worker has imported TensorFlow.
             held = self._submit(door.held(), *shared)
 
+        places = Places(self.client.nthreads)
+
         def work(chunk, advance, stop):
-            what = (parcel.kind, held, pickle.dumps(parcel.rows(chunk)))
-            future = self._submit(door.admitted(), self._admission, self._wanted, *what)
-            arrays = self._waited(future, stop)
+            with places.taken(stop) as address:
+                if address is None:
+                    return None
+                what = (parcel.kind, held, pickle.dumps(parcel.rows(chunk)))
+                future = self._submit(
+                    door.admitted(),
+                    self._admission,
+                    self._wanted,
+                    *what,
+                    workers=[address],
+                    allow_other_workers=True,  # it may be gone
+                )
+                arrays = self._waited(future, stop)
             if arrays is not None:
                 advance(parcel.amount * chunk.kept)
             return arrays
@@ -191,10 +203,10 @@ class Cluster:
         finally:
             held.release()  # workers drop it once no chunk needs it
 
-    def _submit(self, task: Callable[..., Any], *arguments: Any) -> Any:
+    def _submit(self, task: Callable[..., Any], *arguments: Any, **where: Any) -> Any:
         """Return the future of a function that is sent as code; "helpers" stands in front on dask's dashboard."""
         key = f"helpers-{uuid.uuid4().hex}"
-        return self.client.submit(task, *arguments, key=key, pure=False)
+        return self.client.submit(task, *arguments, key=key, pure=False, **where)
 
     def _waited(self, future: Any, stop: threading.Event) -> list[np.ndarray] | None:
         """Return the arrays of a chunk, or None once ``stop`` is set; the task is cancelled then."""
