@@ -55,7 +55,7 @@ def measure(members, epochs, repeats):
             progress=False,
         )
 
-    options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
     found = {"here": [], "1 worker": [], "2 workers": []}
     with (
         LocalCluster(n_workers=1, **options) as first,

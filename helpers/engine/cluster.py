@@ -88,7 +88,7 @@ def cluster(client: Any, *, timeout: float = 60) -> Iterator[Cluster]:
     >>> x = np.linspace(-1, 1, 8, dtype=np.float32)[:, None]
     >>> line = helpers.Dataset(x_train=x, y_train=2 * x, task="regression", name="line")
     >>> model = helpers.models.linear((1,), 1)
-    >>> with Client(processes=False, n_workers=1, dashboard_address=None) as client:
+    >>> with Client(processes=False, n_workers=1, dashboard_address=":0") as client:
     ...     with helpers.cluster(client):
     ...         there = helpers.fit_many(model, line, members=3, epochs=2)
     >>> here = helpers.fit_many(model, line, members=3, epochs=2)

@@ -70,7 +70,7 @@ def narrow(monkeypatch):
 @pytest.fixture
 def near():
     """Return the client of a cluster in this process: two workers that are threads."""
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with Client(processes=False, **options) as client:
         yield client
 
@@ -143,7 +143,7 @@ def processes():
     """Give a client of two worker processes, one of which may use one core only."""
     logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # how it ends what is left
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as local,
         Client(local) as client,
     ):
         if hasattr(os, "sched_setaffinity"):
@@ -272,7 +272,7 @@ def strangers(tmp_path):
         "helpers": ("sitecustomize.py", "import sys\nsys.modules['helpers'] = None\n"),
     }  # fmt: skip
     with LocalCluster(
-        n_workers=0, processes=False, dashboard_address=None, host="tcp://127.0.0.1"
+        n_workers=0, processes=False, dashboard_address=":0", host="tcp://127.0.0.1"
     ) as local:
         workers = []
         for name, (file, text) in texts.items():
@@ -362,7 +362,7 @@ def test_what_is_no_cluster_is_refused(client, kind):
 
 def test_a_cluster_without_workers_is_refused():
     with (
-        Client(processes=False, n_workers=0, dashboard_address=None) as client,
+        Client(processes=False, n_workers=0, dashboard_address=":0") as client,
         pytest.raises(TimeoutError, match="no workers.*timeout="),
         helpers.cluster(client, timeout=0.2),
     ):
@@ -373,6 +373,6 @@ def test_the_examples_run(capsys):
     assert doctest.testmod(cluster).failed == 0
     page = (pathlib.Path(__file__).parents[2] / "docs/many_machines.md").read_text("utf-8")
     example = re.search(r"```python\n(.*?)```", page, re.DOTALL).group(1)
-    near = "LocalCluster(processes=False, dashboard_address=None, "
+    near = 'LocalCluster(processes=False, dashboard_address=":0", '
     exec(example.replace("LocalCluster(", near), {"__name__": "__main__"})
     assert float(capsys.readouterr().out) > 0

@@ -78,7 +78,7 @@ def train(**options):
 
 
 def test_a_cluster_trains_and_its_other_processors_are_noted(root, capsys):
-    options = {"n_workers": 1, "dashboard_address": None}
+    options = {"n_workers": 1, "dashboard_address": ":0"}
     with distributed.Client(processes=False, **options) as client:
         assert command(["--dask", client.scheduler.address]) == 0
         assert ": 1\n" in capsys.readouterr().out
