@@ -2,8 +2,8 @@
 
     python benchmarks/cluster.py [--members 400] [--epochs 200] [--repeats 5]
 
-The network of the Keras post, on worker processes of this machine, each of which may use one core of its own (Linux
-only). One repeat of all follows the other, so that what else the machine does concerns all alike; the ratio is of two
+The network of the Keras post, on worker processes of this machine with one thread each. One repeat of all follows the
+other, so that what else the machine does concerns all alike; the ratio is of two
 neighbours. The first call of each, which imports and compiles, is not counted. It writes results/bench/cluster.json.
 """
 
@@ -27,13 +27,6 @@ def timed(call):
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
-
-
-def pinned(client):
-    """Give every worker process a core of its own, as one worker a core on another machine would have."""
-    every = sorted(os.sched_getaffinity(0))
-    for number, address in enumerate(sorted(client.nthreads())):
-        client.run(os.sched_setaffinity, 0, {every[number % len(every)]}, workers=[address])
 
 
 def measure(members, epochs, repeats):
@@ -63,8 +56,6 @@ def measure(members, epochs, repeats):
         Client(first) as one,
         Client(second) as two,
     ):
-        for client in (one, two):
-            pinned(client)
 
         def there(client):
             with helpers.cluster(client):
