@@ -5,6 +5,7 @@
 #   ONLY="01", SEED, SCALE=0.1    which experiments `make experiments` trains, under which master seed, how many rows
 #   MINUTES=60        how long `make verify` trains first rows again (default: 8)
 #   FRESH=1, CONFIRM=1, STATUS=1  train all anew, also what other code made, or only list them
+#   DASK=ADDRESS      a dask scheduler (or scheduler file) whose workers train the experiments
 SHELL := /bin/sh
 VENV ?= .venv
 PYTHON ?=
@@ -16,6 +17,7 @@ FRESH ?=
 CONFIRM ?=
 SEEDS ?= 1 2 3 4 5
 STATUS ?=
+DASK ?=
 MINUTES ?=
 NOTEBOOKS ?=
 OUT ?=
@@ -47,10 +49,10 @@ env: ## only the set-up: packages into .venv, or VENV=DIR
 
 experiments: env ## train the registered experiments that the store lacks, judge all claims, write results/
 	@$(CLEAN) -m helpers.experiments $(ONLY) --seed "$(SEED)" --scale "$(SCALE)" \
-	  $(if $(FRESH),--fresh) $(if $(CONFIRM),--confirm) $(if $(STATUS),--status)
+	  $(if $(FRESH),--fresh) $(if $(CONFIRM),--confirm) $(if $(STATUS),--status) $(if $(DASK),--dask "$(DASK)")
 
 stability: env ## the same under other master seeds (SEEDS="1 2 3"; half an hour each); writes results/stability.csv
-	@$(CLEAN) -m helpers.experiments $(ONLY) --stability $(SEEDS)
+	@$(CLEAN) -m helpers.experiments $(ONLY) --stability $(SEEDS) $(if $(DASK),--dask "$(DASK)")
 
 notebooks: env ## execute every lesson, in place (PROFILE=quick: few networks, to build/; FRESH=1: train all first)
 	@$(if $(FRESH),$(MAKE) --no-print-directory experiments FRESH=1)

@@ -11,6 +11,7 @@ PROJECT = "why-neural-networks-generalize"  # tells this package from others tha
 _HOME = {
     "Dataset": "helpers.data",
     "Runs": "helpers.engine",
+    "cluster": "helpers.engine.cluster",
     "fit_many": "helpers.engine",
     "predict_many": "helpers.engine",
 }

@@ -198,13 +198,17 @@ def keras_defaults() -> dict[str, Any]:
     >>> keras_defaults()  # nothing was set otherwise
     {}
     """
-    found, config = keras_settings(), keras.config
-    config.set_floatx("float32")
-    config.set_dtype_policy("float32")  # made from floatx once, and then a setting of its own
-    config.set_image_data_format("channels_last")
-    config.set_epsilon(1e-7)
-    return {
-        name: value
-        for name, value in found.items()
-        if value != {**KERAS_DEFAULTS, "dtype_policy": "float32"}[name]
-    }
+    defaults = {**KERAS_DEFAULTS, "dtype_policy": "float32"}
+    found = keras_settings()
+    keras_set(defaults)
+    return {name: value for name, value in found.items() if value != defaults[name]}
+
+
+def keras_set(settings: dict[str, Any]) -> None:
+    """Set Keras's configuration to what `keras_settings` has returned, here or in another process."""
+    config = keras.config
+    config.set_floatx(settings["floatx"])
+    # Made from floatx once, and then a setting of its own.
+    config.set_dtype_policy(settings["dtype_policy"])
+    config.set_image_data_format(settings["image_data_format"])
+    config.set_epsilon(settings["epsilon"])

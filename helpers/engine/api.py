@@ -9,7 +9,7 @@ import numpy as np
 
 from helpers._base import checks
 from helpers.data import Dataset
-from helpers.engine import arrays, inference, plan, train
+from helpers.engine import arrays, cluster, inference, plan, train
 from helpers.engine.progress import bar
 from helpers.engine.recipe import recipe_of
 from helpers.engine.runs import Runs, collect
@@ -135,6 +135,8 @@ def fit_many(
     improved on; and values are compared in single precision. Each member decides alone: the same bits whatever the
     others do.
 
+    Inside ``with helpers.cluster(client):`` other machines train the members.
+
     Examples
     --------
     >>> import numpy as np
@@ -233,4 +235,4 @@ def predict_many(
     recipe = recipe_of(model)
     weights, count = inference.check_weights("weights", weights, recipe)
     with bar(progress, count, "networks") as moved:
-        return inference.predict(recipe, weights, x, moved)
+        return inference.predict(recipe, weights, x, moved, cluster.current())

@@ -6,7 +6,7 @@ import numpy as np
 
 from helpers._base import checks
 from helpers._tensorflow import tf
-from helpers.engine import losses, runtime, scores
+from helpers.engine import losses, parcels, runtime, scores
 from helpers.engine.layers import Context
 
 PREDICT_ROWS = 1024
@@ -131,27 +131,43 @@ def check_inputs(x, recipe, members):
     )
 
 
-def predict(recipe, weights, x, progress=None):
-    """Return logits (M, N, outputs) of checked weights at checked inputs; see `helpers.predict_many`."""
+def predict(recipe, weights, x, progress=None, elsewhere=None):
+    """Return logits (M, N, outputs) of checked weights at checked inputs; see `helpers.predict_many`.
+
+    What fills one chunk only is computed here, even if there is a cluster ``elsewhere``.
+    """
     members = len(weights[0])
     x, stacked = check_inputs(x, recipe, members)
     total = x.shape[1] if stacked else x.shape[0]
     width = runtime.chunk_width(recipe, min(total, PREDICT_ROWS))
-    blocks = [(first, min(first + PREDICT_ROWS, total)) for first in range(0, total, PREDICT_ROWS)]
+    if elsewhere is not None and members > width:
+        parcel = parcels.prediction(recipe, weights, x, stacked, width)
+        with elsewhere.sent(parcel) as work:
+            return runtime.map_chunks(work, members, width, progress, elsewhere.threads())[0]
 
     def work(chunk, advance, stop):
-        mine = [tf.constant(w[chunk.chosen]) for w in weights]
-        outputs = np.empty((chunk.kept, total, *recipe.output_shape), recipe.dtype)
-        for low, high in blocks:
-            if stop.is_set():
-                return None
-            rows = tf.constant(x[chunk.chosen, low:high] if stacked else x[low:high])
-            program = _predict_program(recipe, width, high - low, stacked, (mine, rows))
-            outputs[:, low:high] = program(mine, rows).numpy()[: chunk.kept]
+        outputs = predict_chunk(recipe, weights, x, stacked, chunk, stop)
+        if outputs is None:
+            return None
         advance(chunk.kept)
         return [outputs]
 
     return runtime.map_chunks(work, members, width, progress)[0]
+
+
+def predict_chunk(recipe, weights, x, stacked, chunk, stop):
+    """Return logits (kept, N, outputs) of one chunk, or None where ``stop`` was set; a pure function of the rest."""
+    total, width = x.shape[1] if stacked else x.shape[0], len(chunk.chosen)
+    blocks = [(first, min(first + PREDICT_ROWS, total)) for first in range(0, total, PREDICT_ROWS)]
+    mine = [tf.constant(w[chunk.chosen]) for w in weights]
+    outputs = np.empty((chunk.kept, total, *recipe.output_shape), recipe.dtype)
+    for low, high in blocks:
+        if stop.is_set():
+            return None
+        rows = tf.constant(x[chunk.chosen, low:high] if stacked else x[low:high])
+        program = _predict_program(recipe, width, high - low, stacked, (mine, rows))
+        outputs[:, low:high] = program(mine, rows).numpy()[: chunk.kept]
+    return outputs
 
 
 def score(recipe, weights, x, y, task, probabilities=False, asked=()):

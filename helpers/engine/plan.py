@@ -92,6 +92,8 @@ class Plan:
         Whether the state after the last epoch is kept.
     earlier : Earlier or None
         What training goes on from; the initial weights if None. ``epochs`` counts its epochs too.
+    start : int
+        The number of the first member: not 0 where the plan is a part of another, see `parcels`.
     """
 
     recipe: Recipe
@@ -116,6 +118,7 @@ class Plan:
     settings: dict[str, Any]
     resumable: bool = False
     earlier: Earlier | None = None
+    start: int = 0
 
     @property
     def first(self) -> int:

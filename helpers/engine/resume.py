@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers._base.machine import sources
 from helpers._tensorflow import XLA, keras, tf
 
 VARIABLE = "GENERALIZE_RESUME"
@@ -36,16 +37,7 @@ PREFIXES = ("TF_", "XLA_", "KERAS_", "ONEDNN_", "DNNL_", "CUDA_", "CUDNN_", "CUB
 ONLY_MESSAGES = "TF_CPP_"  # levels of the log
 
 
-def _sources(folder):
-    """Return {path: digest} of the Python files of a folder and of all below, each by its place."""
-    folder = Path(folder)
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*.py"))
-    }
-
-
-def _variables():
+def variables():
     """Return the environment variables that may change bits."""
     return {
         name: value
@@ -65,12 +57,13 @@ def _processor():
 
 
 # As imported: an edit or a variable set later changes nothing that this process computes.
+SOURCES, VARIABLES = sources(Path(__file__).parents[1]), variables()
 _HERE = [
-    _sources(Path(__file__).parents[1]),
+    SOURCES,
     [sys.version, np.__version__, tf.__version__, keras.__version__],
     _processor(),
     XLA,
-    _variables(),
+    VARIABLES,
 ]
 
 
@@ -78,7 +71,7 @@ def machine():
     """Return all that bits depend on besides the arguments: `_HERE`, and what can be set while a process runs."""
     devices = [device.name for device in tf.config.list_physical_devices()]
     shorter = tf.config.experimental.tensor_float_32_execution_enabled()
-    return [_HERE, _variables(), devices, shorter]
+    return [_HERE, variables(), devices, shorter]
 
 
 def resumable(function, blank, depends, epochs):

@@ -68,6 +68,12 @@ def part_length(recipe: Any, rows: int, width: int) -> int:
     return int(np.clip(min(CALL_WORK / work, ORDER_BYTES / (4 * rows * width)), 1, 512))
 
 
+def forget() -> None:
+    """Drop all programs of this process: they were traced under other settings of Keras."""
+    with _lock:
+        _cache.clear()
+
+
 def cached(key, build):
     """Return the program of ``key``, built once per process."""
     with _lock:
@@ -130,6 +136,7 @@ def map_chunks(
     members: int,
     width: int,
     bar: Any = None,
+    threads: int | None = None,
 ) -> list[np.ndarray]:
     """Return the arrays (M, ...) of which ``work`` computes each chunk's part, on one thread per core.
 
@@ -142,6 +149,8 @@ def map_chunks(
         M, and how many of them a chunk holds.
     bar : tqdm.tqdm, optional
         Moved by ``advance``.
+    threads : int, optional
+        How many chunks are worked on at once, where the work is done elsewhere.
 
     Returns
     -------
@@ -162,11 +171,16 @@ def map_chunks(
         for target, part in zip(whole, parts, strict=True):
             target[one.place] = part[: one.kept]
 
-    run(task, -(-members // width), bar)
+    run(task, -(-members // width), bar, threads)
     return whole
 
 
-def run(task: Callable[[int, Advance, threading.Event], None], count: int, bar: Any = None) -> None:
+def run(
+    task: Callable[[int, Advance, threading.Event], None],
+    count: int,
+    bar: Any = None,
+    threads: int | None = None,
+) -> None:
     """Call ``task(index, advance, stop)`` for every index on one thread per core; the first error ends all.
 
     ``advance(amount)`` moves the progress bar; a task returns early once ``stop`` (threading.Event) is set. Ctrl-C
@@ -187,7 +201,7 @@ def run(task: Callable[[int, Advance, threading.Event], None], count: int, bar: 
                 return
             task(index, advance, stop)
 
-    threads = min(workers(), count)
+    threads = min(threads or workers(), count)
     with ThreadPoolExecutor(max_workers=threads) as pool:
         pending = {pool.submit(work) for _ in range(threads)}
         try:

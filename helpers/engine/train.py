@@ -6,17 +6,28 @@ Axes in comments: M members of the chunk, E epochs, N examples; every array of a
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from helpers._tensorflow import tf
-from helpers.engine import draws, optimizers, program, resume, runtime, scores, stopping
+from helpers.engine import (
+    cluster,
+    draws,
+    optimizers,
+    parcels,
+    program,
+    resume,
+    runtime,
+    scores,
+    stopping,
+)
 from helpers.engine.plan import Plan
 from helpers.engine.program import Inputs, State
 
 Tensors = dict[str, Any]
+Work = Callable[[runtime.Chunk, runtime.Advance, threading.Event], list[np.ndarray] | None]
 
 
 class Trained(NamedTuple):
@@ -217,8 +228,10 @@ def _order_generators(plan: Plan, mine: runtime.Chunk) -> list[np.random.Generat
     """Return the generators of the batch orders, one for each kept member or one for all, past the epochs done."""
     if not plan.shapes.ordered:
         return []
-    place = mine.place
-    members = range(1) if plan.shuffle == "shared" else range(place.start, place.stop)
+    place, first = mine.place, plan.start
+    members = (
+        range(1) if plan.shuffle == "shared" else range(first + place.start, first + place.stop)
+    )
     generators = [draws.order_generator(plan.seed, plan.shuffle, member) for member in members]
     for done in range(0, plan.first, plan.shapes.part):
         for generator in generators:
@@ -264,8 +277,19 @@ def _copy(state: State, target: Sequence[np.ndarray], kept: int) -> None:
 def every_chunk(plan: Plan, bar: Any = None) -> Trained:
     """Train all chunks, one Python thread per core; finished ones are kept where a killed run is to be resumed.
 
-    Not with code of the caller's own, which could change unnoticed: see `Plan.of_keras` and `resume`.
+    Not with code of the caller's own, which could change unnoticed: see `Plan.of_keras` and `resume`. Inside
+    `helpers.cluster` the chunks are trained there.
     """
+    elsewhere = cluster.current()
+    if elsewhere is None:
+        return _whole(plan, _here(plan), bar)
+    with elsewhere.sent(parcels.training(plan)) as work:
+        others = {"processors": sorted(elsewhere.others)} if elsewhere.others else {}
+        return _whole(plan, work, bar, elsewhere.threads(), others)
+
+
+def _here(plan: Plan) -> Work:
+    """Return the function that trains a chunk in this process."""
     shared = tensors(plan)
 
     def work(
@@ -274,14 +298,25 @@ def every_chunk(plan: Plan, bar: Any = None) -> Trained:
         found = chunk(plan, mine.index, shared=shared, advance=advance, stop=stop)
         return None if found is None else found.flat()
 
+    return work
+
+
+def _whole(
+    plan: Plan,
+    work: Work,
+    bar: Any = None,
+    threads: int | None = None,
+    others: dict[str, Any] | None = None,
+) -> Trained:
+    """Return what ``work`` trains, chunk by chunk; ``others`` is what the bits depend on besides."""
     if plan.of_keras:
         work = resume.resumable(
             work,
             lambda mine: blank(plan, mine.kept).flat(),
-            lambda: _depends(plan),
+            lambda: _depends(plan) | (others or {}),
             plan.epochs - plan.first,
         )
-    return filled(plan, runtime.map_chunks(work, plan.members, plan.shapes.width, bar))
+    return filled(plan, runtime.map_chunks(work, plan.members, plan.shapes.width, bar, threads))
 
 
 def _depends(plan: Plan) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from helpers._base import files, paths
 from helpers.claims import registry
-from helpers.engine import resume
+from helpers.engine import cluster, resume
 from helpers.experiments import judge, run, store
 from helpers.experiments.store import COMMITTED, Place
 
@@ -50,6 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--minutes", type=float, default=MINUTES, help=f"time for --rows (default: {MINUTES})"
     )
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="train on the workers of this scheduler (or scheduler file)",
+    )
     options = parser.parse_args(arguments)
     if not 0 < options.scale <= 1 or options.seed < 0:
         parser.error("--scale must be above 0 and at most 1, --seed 0 or more")
@@ -66,10 +71,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.rows:
         return _rows(known, options.only, options.minutes)
     if options.stability:
-        return _stability(known, options.only, options.stability)
+        with _trained_by(options.dask):
+            return _stability(known, options.only, options.stability)
     started = time.monotonic()
     publishes = place == COMMITTED and paths.checkout() is not None
-    with _resumable():
+    with _resumable(), _trained_by(options.dask):
         done = run.train_due(
             known, place, options.only, options.fresh, options.confirm, _say,
             stored=(lambda id: judge.enter(id, known)) if publishes else None,
@@ -81,6 +87,17 @@ def main(arguments: list[str] | None = None) -> int:
         f"{len(done)} trained in {run.minutes(time.monotonic() - started)}; kept in {place.folder}"
     )
     return 0
+
+
+@contextlib.contextmanager
+def _trained_by(address):
+    """Train on the workers of a dask cluster, where an address is given; see `helpers.cluster`."""
+    if not address:
+        yield
+        return
+    with cluster.cluster(address) as elsewhere:
+        _say(f"workers at {address}: {len(elsewhere.client.nthreads())}")
+        yield
 
 
 @contextlib.contextmanager

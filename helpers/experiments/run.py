@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from helpers._base import checks
+from helpers._base import checks, machine
 from helpers._tensorflow import keras_defaults
 from helpers.claims import registry as registries
 from helpers.claims.registry import Experiment, Registry
+from helpers.engine import cluster
 from helpers.experiments import store
 from helpers.experiments.store import COMMITTED, CONSTANTS, Entry, Place
 
@@ -291,11 +292,18 @@ def _keep(experiment, registry, place, arrays, seconds):
         arrays=store.digest(arrays),
         n=rows_of(experiment, place),
         seconds=round(seconds, 1),
-        processor=store.processor(),
+        processor=_processors(),
         versions=store.versions(),
-        cores=store.cores(),
+        cores=machine.cores(),
     )
     return store.put(experiment.id, arrays, entry, home(experiment, place))
+
+
+def _processors():
+    """Return the processor of this machine, with those of other models that a cluster has."""
+    elsewhere = cluster.current()
+    others = elsewhere.others if elsewhere else set()
+    return " and ".join([machine.processor(), *sorted(others)])
 
 
 def minutes(seconds: float) -> str:
@@ -331,7 +339,7 @@ def first_rows(
     """
     n = experiment.n_check if n is None else n
     again = store.flat(compute(experiment, registry, n=n))
-    here = (store.processor(), store.versions(), entry.cores and store.cores())
+    here = (machine.processor(), store.versions(), entry.cores and machine.cores())
     exact = (entry.processor, entry.versions, entry.cores) == here
     found = []
     for name, kept in store.flat(stored).items():

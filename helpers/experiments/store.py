@@ -11,8 +11,6 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-import importlib.metadata
-import importlib.util
 import io
 import json
 import os
@@ -24,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers._base import files, paths
+from helpers._base.machine import version
 
 MOST_BYTES = 400_000  # of one file; 10 MB of all together
 CONSTANTS = "constants"
@@ -87,7 +86,7 @@ class Entry:
     seconds : float
         That the training took.
     processor, versions : str, dict of str
-        The machine and the packages.
+        The machine and the packages; several processors where a cluster has others than the machine that led it.
     cores : int
         Those that the training could use; 0 where that was not recorded. Sums over batches of more than about 500
         examples are split among the cores, and so their last digits depend on it.
@@ -234,33 +233,8 @@ def read(id: str, registration: str, place: Place = COMMITTED) -> dict | None:
 def versions() -> dict[str, str]:
     """Return the versions that replicates depend on."""
     found = {"python": ".".join(platform.python_version_tuple()[:2])}
-    for name in PACKAGES:
-        for package in (name, f"{name}-cpu"):
-            try:
-                found[name] = importlib.metadata.version(package)
-                break
-            except importlib.metadata.PackageNotFoundError:
-                continue
-    return found
-
-
-def processor() -> str:
-    """Return the processor's name, and a short digest of what it can do: virtual machines hide the generation."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    known = dict(tuple(map(str.strip, line.split(":", 1))) for line in lines if ":" in line)
-    flags = hashlib.sha256(" ".join(sorted(known.get("flags", "").split())).encode()).hexdigest()
-    return f"{known.get('model name', platform.machine())} ({flags[:8]})"
-
-
-def cores() -> int:
-    """Return how many processor cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
+    installed = {name: version(name, f"{name}-cpu") for name in PACKAGES}
+    return found | {name: given for name, given in installed.items() if given is not None}
 
 
 def code_key(module: str) -> str:

@@ -362,9 +362,9 @@ def test_the_name_changes_with_the_source_of_every_room(tmp_path):
     sources = []
     for name, text in (("one", "A = 1\n"), ("one", "A = 2\n"), ("two", "A = 2\n")):
         (room / f"{name}.py").write_text(text, encoding="utf-8")
-        sources.append(resume._sources(tmp_path))
+        sources.append(resume.sources(tmp_path))
     (room / "one.py").replace(tmp_path / "one.py")  # the same text in another place
-    sources.append(resume._sources(tmp_path))
+    sources.append(resume.sources(tmp_path))
     assert len({resume.key(found) for found in sources}) == 4
     assert {"_tensorflow.py", "engine/resume.py", "_base/seeds.py"} <= set(resume._HERE[0])
 

@@ -3,11 +3,13 @@
 import sys
 import types
 
+import distributed
 import numpy as np
 import pytest
 
-from helpers._base import paths, seeds
+from helpers._base import machine, paths, seeds
 from helpers.claims import draws, ledger, registry
+from helpers.engine import cluster
 from helpers.experiments import judge, run, store
 from helpers.experiments.__main__ import in_turn
 from helpers.experiments.__main__ import main as command
@@ -73,6 +75,18 @@ def train(**options):
     done = run.train_due(known, say=lambda text: None, **options)
     judge.publish(known, "2026-01-01")
     return [one.id for one in done]
+
+
+def test_a_cluster_trains_and_its_other_processors_are_noted(root, capsys):
+    options = {"n_workers": 1, "dashboard_address": ":0"}
+    with distributed.Client(processes=False, **options) as client:
+        assert command(["--dask", client.scheduler.address]) == 0
+        assert ": 1\n" in capsys.readouterr().out
+        assert store.index()["tiny/two_rates"].processor == machine.processor()
+        with cluster.cluster(client) as elsewhere:
+            elsewhere.processors.add("another model")
+            train(fresh=True)
+    assert store.index()["tiny/two_rates"].processor == f"{machine.processor()} and another model"
 
 
 def test_from_the_registration_to_the_readme(root):
@@ -185,7 +199,7 @@ def test_rows_trained_with_another_number_of_cores_count_as_those_of_another_pro
     root, monkeypatch
 ):
     train()
-    assert store.index()["tiny/two_rates"].cores == store.cores() >= 1
+    assert store.index()["tiny/two_rates"].cores == machine.cores() >= 1
     change(root, second=(3, store.read("tiny/two_rates", registration())["second"][3] + 1e-4))
     assert command(["--rows"]) == 1
     monkeypatch.setattr(store, "cores", lambda: 64)

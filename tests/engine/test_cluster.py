@@ -1,0 +1,378 @@
+"""Workers of a dask cluster: the bits of this process, whoever dies; who is let in; what is refused; Ctrl-C."""
+
+import _thread
+import contextlib
+import doctest
+import logging
+import os
+import pathlib
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from conftest import make
+from distributed import Client, LocalCluster
+
+import helpers
+from helpers import Dataset, models
+from helpers._tensorflow import keras
+from helpers.engine import cluster, door, inference, parcels, plan, runtime
+from helpers.engine.api import fit_many, predict_many
+from helpers.engine.places import Places
+
+WAIT = 60  # seconds at most for anything
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+
+def build():
+    return models.mlp((1,), 1, hidden=(4,), dropout=0.2, l2=0.01, batch_norm=True)
+
+
+@pytest.fixture
+def own():
+    """Return the builder of a model with an activation that only this process has registered."""
+
+    @keras.saving.register_keras_serializable("cluster")
+    def bent(x):
+        return x + 0.25 * x * x
+
+    layers = keras.layers
+    yield lambda: keras.Sequential([keras.Input((1,)), layers.Dense(3, bent), layers.Dense(1)])
+    keras.saving.get_custom_objects().pop("cluster>bent")
+
+
+def clipped():
+    """Train with a loss that reads one of Keras's settings, set otherwise than in a new process."""
+    keras.config.set_epsilon(0.2)
+    try:
+        start = keras.Input((1,))
+        heads = [keras.layers.Dense(1, activation="sigmoid")(start) for _ in range(2)]
+        model = keras.Model(start, keras.layers.Average()(heads))
+        data = make("binary", (1,), 12, outputs=2)
+        loss = keras.losses.BinaryCrossentropy(from_logits=False)
+        return fit_many(model, data, members=7, epochs=3, loss=loss)
+    finally:
+        keras.config.set_epsilon(1e-7)
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch):
+    """Have three members in a chunk: workers take the width that is sent to them."""
+    monkeypatch.setattr(runtime, "chunk_width", lambda recipe, rows: 3)
+
+
+@pytest.fixture
+def near():
+    """Return the client of a cluster in this process: two workers that are threads."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with Client(processes=False, **options) as client:
+        yield client
+
+
+def until(condition):
+    """Wait for something, not for ever."""
+    end = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def same(a, b):
+    """Whether two runs are equal to the bit, in all that they hold."""
+    everything = [
+        [*runs.weights, *runs.history.values(), *(w for s in runs.snapshots.values() for w in s)]
+        for runs in (a, b)
+    ]
+    equal = all(np.array_equal(x, y, equal_nan=True) for x, y in zip(*everything, strict=True))
+    return equal and a.settings == b.settings and np.array_equal(a.diverged, b.diverged)
+
+
+def many(n):
+    """Return so many points of a noisy line."""
+    return make("regression", (1,), n, val=3)
+
+
+def stacked():
+    return Dataset.stack([make("regression", (1,), 12, seed=seed) for seed in range(7)])
+
+
+CASES = {
+    "plain": lambda: fit_many(
+        build, many(12), members=7, epochs=4, batch_size=5, snapshots=(0, 2), vary={"l2": np.linspace(0, 0.1, 7)}
+    ),
+    "a data set each": lambda: fit_many(
+        build, stacked(), members=7, epochs=4, batch_size=5, shuffle="shared"
+    ),
+    "stopped early": lambda: fit_many(
+        build, many(12), members=7, epochs=9, early_stopping=keras.callbacks.EarlyStopping("loss")
+    ),
+    "masks": lambda: fit_many(
+        models.linear((1,), 1), many(12), members=7, epochs=2, masks=[np.arange(7).reshape(7, 1, 1) % 2, None]
+    ),
+    "resumed": lambda: fit_many(
+        build, many(12), members=7, epochs=4, batch_size=5, resumable=True
+    ).resume(3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_workers_train_to_the_same_bits(near, case):
+    here = CASES[case]()
+    with helpers.cluster(near):
+        assert same(CASES[case](), here)
+
+
+@pytest.mark.parametrize("per_member", [False, True])
+def test_workers_predict_the_same_bits(near, monkeypatch, per_member):
+    monkeypatch.setattr(inference, "PREDICT_ROWS", 4)  # several blocks
+    runs = fit_many(build, many(12), members=7, epochs=0)
+    x = np.random.default_rng(0).normal(size=(7, 10, 1) if per_member else (10, 1))
+    here = predict_many(build, runs.weights, x)
+    with helpers.cluster(near):
+        assert np.array_equal(predict_many(build, runs.weights, x), here)
+
+
+@contextlib.contextmanager
+def processes():
+    """Give a client of two worker processes, one of which may use one core only."""
+    logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # how it ends what is left
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as local,
+        Client(local) as client,
+    ):
+        if hasattr(os, "sched_setaffinity"):
+            first, core = sorted(client.nthreads())[0], min(os.sched_getaffinity(0))
+            client.run(os.sched_setaffinity, 0, {core}, workers=[first])
+        yield client
+
+
+def killed_at_work(client):
+    """Kill a worker once it has been given chunks; return a thread that is at it, and the id of the victim."""
+    address, pid = sorted(client.run(os.getpid).items())[-1]
+
+    def kill():
+        until(lambda: any(str(key).startswith("helpers") for key in client.processing()[address]))
+        time.sleep(0.3)
+        os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread, pid
+
+
+def test_processes_that_die_or_are_alone_or_have_other_cores_train_to_the_same_bits(own):
+    long = {"members": 24, "epochs": 3000, "batch_size": 5, "record_every": 100}
+    tasks = {
+        "many": lambda: CASES["plain"](),
+        # Sums over large batches are split among threads: the worker with one core must split them as we do.
+        "large batch": lambda: fit_many(build, many(3000), members=7, epochs=2, batch_size=2900),
+        "own code": lambda: fit_many(
+            own, many(12), members=7, epochs=2, loss=lambda y, p: abs(y - p)[..., 0]
+        ),
+        "settings": clipped,
+        "killed": lambda: fit_many(build, many(12), **long),
+        "alone": lambda: CASES["stopped early"](),
+    }
+    here = {name: task() for name, task in tasks.items()}
+    with processes() as client, helpers.cluster(client):
+        for name in ("many", "large batch", "own code", "settings", "many"):
+            assert same(tasks[name](), here[name]), name
+        programs = client.run(lambda: len(sys.modules["helpers.engine.runtime"]._cache))
+        # Compiled once, whatever the number of chunks; the last settings of Keras made them forget what was before.
+        assert set(programs.values()) == {1}
+        thread, pid = killed_at_work(client)
+        assert same(tasks["killed"](), here["killed"])
+        thread.join(WAIT)
+        until(lambda: len(client.nthreads()) == 2)
+        assert pid not in client.run(os.getpid).values()
+        client.cluster.scale(1)
+        until(lambda: len(client.nthreads()) == 1)
+        assert same(tasks["alone"](), here["alone"])
+
+
+def test_ctrl_c_cancels_what_is_under_way(near, line):
+    timer = threading.Timer(1.0, _thread.interrupt_main)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer.start()
+    try:
+        started = time.monotonic()
+        with helpers.cluster(near), pytest.raises(KeyboardInterrupt):
+            fit_many(build, line, members=60, epochs=10**6, batch_size=1, record_every=10**5)
+        assert time.monotonic() - started < WAIT
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
+    # Chunks that run are left within a call of their program.
+    until(lambda: not any(near.processing().values()))
+    until(lambda: not any(w.state.executing_count for w in near.cluster.workers.values()))
+    assert cluster.current() is None
+
+
+def test_nothing_of_a_call_stays_on_the_cluster(near, line):
+    with helpers.cluster(near):
+        fit_many(build, line, members=7, epochs=1)
+    until(lambda: not near.cluster.scheduler.tasks)
+
+
+def test_data_travel_once_and_a_chunk_takes_its_members_only():
+    sizes = []
+    for members, examples in ((6, 10), (6, 1000), (60, 10)):
+        made = plan.make(build, many(examples), members=members, epochs=1, batch_size=10)
+        parcel = parcels.training(made)
+        rows = parcel.rows(runtime.chunk(0, members, 3))
+        sizes.append((len(pickle.dumps(rows)), len(parcel.head)))
+    assert len({size for size, _ in sizes}) == 1
+    assert max(head for _, head in sizes) - min(head for _, head in sizes) < 20  # of numbers
+
+
+def test_each_worker_gets_chunks_for_its_threads_and_no_more():
+    places, stop = Places(lambda: {"a": 1, "b": 2, "none": 0}), threading.Event()
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(places.taken(stop)) for _ in range(6)]
+        assert sorted(found) == ["a", "a", "b", "b", "b", "b"]
+        threading.Timer(0.3, stop.set).start()
+        assert stack.enter_context(places.taken(stop)) is None  # waited
+    with places.taken(threading.Event()) as first:
+        assert first in ("a", "b")
+
+
+def test_an_error_in_a_worker_is_raised_here(near, line):
+    def loss(y, outputs):
+        if y.shape[1] == 5:
+            raise ZeroDivisionError("of mine")
+        return abs(y - outputs)[..., 0]
+
+    with helpers.cluster(near), pytest.raises(ZeroDivisionError, match="of mine"):
+        fit_many(build, line, members=7, epochs=1, batch_size=5, loss=loss)
+
+
+def test_code_that_cannot_be_sent_is_refused_before_anything_is(near, line):
+    lock = threading.Lock()
+
+    def loss(y, outputs):
+        with lock:
+            return (y - outputs)[..., 0] ** 2
+
+    with helpers.cluster(near), pytest.raises(TypeError, match="`loss`.*Define"):
+        fit_many(build, line, members=7, epochs=1, loss=loss)
+    assert not near.cluster.scheduler.tasks
+
+
+@contextlib.contextmanager
+def strangers(tmp_path):
+    """Give the address of a scheduler whose two workers have another NumPy, and no helpers."""
+    texts = {
+        "numpy": ("numpy-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: numpy\nVersion: 1.0\n"),
+        "helpers": ("sitecustomize.py", "import sys\nsys.modules['helpers'] = None\n"),
+    }  # fmt: skip
+    with LocalCluster(
+        n_workers=0, processes=False, dashboard_address=":0", host="tcp://127.0.0.1"
+    ) as local:
+        workers = []
+        for name, (file, text) in texts.items():
+            path = tmp_path / name / file
+            path.parent.mkdir(parents=True)
+            path.write_text(text, encoding="utf-8")
+            command = [sys.executable, "-m", "distributed.cli.dask_worker", local.scheduler_address]
+            command += [
+                "--no-nanny",
+                "--nthreads",
+                "1",
+                "--no-dashboard",
+                "--death-timeout",
+                str(WAIT),
+            ]
+            environment = {**os.environ, "PYTHONPATH": str(tmp_path / name)}
+            workers.append(
+                subprocess.Popen(
+                    command,
+                    env=environment,
+                    cwd=tmp_path,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
+        try:
+            until(lambda: len(local.scheduler.workers) == 2)
+            yield local.scheduler_address
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait(WAIT)
+
+
+@pytest.mark.filterwarnings("ignore:Mismatched versions")  # dask says so too
+def test_workers_that_are_other_ones_are_refused_and_named(tmp_path):
+    with (
+        strangers(tmp_path) as address,
+        pytest.raises(RuntimeError) as refused,
+        helpers.cluster(address),
+    ):
+        pass
+    text = str(refused.value)
+    assert f"numpy 1.0 instead of {np.__version__}" in text
+    assert "no helpers" in text and text.count("tcp://") == 2 and "make env" in text
+
+
+def test_a_worker_that_comes_later_is_compared_too():
+    ours = door.wanted()
+    assert door.enter(ours).__name__ == "helpers.engine.worker"
+    with pytest.raises(RuntimeError, match="keras .* instead of 0.0.*make env"):
+        door.enter({**ours, "versions": {**ours["versions"], "keras": "0.0"}})
+    with pytest.raises(RuntimeError, match=r"client\.restart"):
+        door.enter({**ours, "threads": 10**6})
+
+
+def test_other_sources_are_another_state(monkeypatch):
+    from helpers.engine import resume
+
+    before = door.versions()
+    monkeypatch.setitem(resume.SOURCES, "experiments/xor.py", "changed")
+    assert door.versions() == before  # no worker runs it
+    monkeypatch.setitem(resume.SOURCES, "engine/train.py", "changed")
+    assert door.differences(before, door.versions()) == ["another state of helpers"]
+
+
+def test_another_processor_is_told(near, line, monkeypatch):
+    monkeypatch.setattr(cluster, "processor", lambda: "an older model")
+    with pytest.warns(UserWarning, match="an older model"), helpers.cluster(near) as found:
+        assert found.others == found.processors != set()
+
+
+def test_without_the_extra_one_sentence_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ImportError, match="`cluster`.*pip install"), helpers.cluster("tcp://a:1"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("client", "kind"),
+    [(3, TypeError), ("tcp://127.0.0.1:9", TimeoutError), ("nowhere.json", TimeoutError), ("a:b:c", ValueError)],
+)  # fmt: skip
+def test_what_is_no_cluster_is_refused(client, kind):
+    with pytest.raises(kind, match="`client`"), helpers.cluster(client, timeout=0.5):
+        pass
+
+
+def test_a_cluster_without_workers_is_refused():
+    with (
+        Client(processes=False, n_workers=0, dashboard_address=":0") as client,
+        pytest.raises(TimeoutError, match="no workers.*timeout="),
+        helpers.cluster(client, timeout=0.2),
+    ):
+        pass
+
+
+def test_the_examples_run(capsys):
+    assert doctest.testmod(cluster).failed == 0
+    page = (pathlib.Path(__file__).parents[2] / "docs/many_machines.md").read_text("utf-8")
+    example = re.search(r"```python\n(.*?)```", page, re.DOTALL).group(1)
+    near = 'LocalCluster(processes=False, dashboard_address=":0", '
+    exec(example.replace("LocalCluster(", near), {"__name__": "__main__"})
+    assert float(capsys.readouterr().out) > 0
