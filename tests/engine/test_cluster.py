@@ -21,7 +21,7 @@ from distributed import Client, LocalCluster
 
 import helpers
 from helpers import Dataset, models
-from helpers._tensorflow import keras
+from helpers._tensorflow import keras, tf
 from helpers.engine import cluster, door, inference, parcels, plan, runtime
 from helpers.engine.api import fit_many, predict_many
 from helpers.engine.places import Places
@@ -102,6 +102,10 @@ def stacked():
     return Dataset.stack([make("regression", (1,), 12, seed=seed) for seed in range(7)])
 
 
+def cubed(y, outputs):
+    return tf.reduce_mean(tf.abs(outputs - y) ** 3, axis=-1)
+
+
 CASES = {
     "plain": lambda: fit_many(
         build, many(12), members=7, epochs=4, batch_size=5, snapshots=(0, 2), vary={"l2": np.linspace(0, 0.1, 7)}
@@ -114,6 +118,10 @@ CASES = {
     ),
     "masks": lambda: fit_many(
         models.linear((1,), 1), many(12), members=7, epochs=2, masks=[np.arange(7).reshape(7, 1, 1) % 2, None]
+    ),
+    "weights and metrics of one's own": lambda: fit_many(
+        build, many(12), members=7, epochs=4, batch_size=5, metrics=["mae", cubed],
+        sample_weight=np.random.default_rng(0).uniform(0, 2, (7, 12)),
     ),
     "resumed": lambda: fit_many(
         build, many(12), members=7, epochs=4, batch_size=5, resumable=True
