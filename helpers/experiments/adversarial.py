@@ -136,7 +136,9 @@ def fooled(seed, n, *, sizes, hidden, rate, batch, arms, digits, measured, pixel
                 rng = seeds.generator(seed, "random", row)
                 true = draw(seed, row, **sizes, wrong=0.0)
                 one = distances(model, weights, true, images[:measured], names[:measured], rng)
-                one |= attacked(model, weights, images[:digits], names[:digits], pixels, random, rng)
+                one |= attacked(
+                    model, weights, images[:digits], names[:digits], pixels, random, rng
+                )
                 one |= {"accuracy": 100 * right[at].mean(), "fitted": 100 * known[at].mean()}
                 each.append(one)
             found |= {f"{key}_{name}": np.array([one[key] for one in each]) for key in each[0]}

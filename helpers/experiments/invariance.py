@@ -45,7 +45,9 @@ def with_copies(one, reach):
     )
 
 
-def interaction(seed, n, *, sizes, hidden, filters, epochs, rate, batch, cnn_epochs, cnn_rate, reach):
+def interaction(
+    seed, n, *, sizes, hidden, filters, epochs, rate, batch, cnn_epochs, cnn_rate, reach
+):
     """What is left of a convolutional network's lead when the positions of all signals are shuffled alike?
 
     A plain network, a convolutional one, and a plain one that also sees shifted copies (in as many steps), each on
@@ -63,7 +65,9 @@ def interaction(seed, n, *, sizes, hidden, filters, epochs, rate, batch, cnn_epo
     def work(seed, rows):
         whole = [
             data.mnist1d_fresh(
-                n_train=sizes["train"], n_test=sizes["test"], seed=seeds.integer(seed, "signals", row)
+                n_train=sizes["train"],
+                n_test=sizes["test"],
+                seed=seeds.integer(seed, "signals", row),
             )
             for row in rows
         ]
@@ -166,9 +170,7 @@ def network(kind, filters, units):
     stack = [keras.Input((28, 28)), layers.Reshape((28, 28, 1))]
     for channels in filters:
         strides = 2 if kind == "strided" else 1
-        stack.append(
-            layers.Conv2D(channels, 3, strides=strides, padding="same", activation="relu")
-        )
+        stack.append(layers.Conv2D(channels, 3, strides=strides, padding="same", activation="relu"))
         if kind != "strided":
             stack.append(layers.MaxPooling2D(2))
     stack.append(layers.GlobalAveragePooling2D() if kind == "averaged" else layers.Flatten())
@@ -193,7 +195,9 @@ def shifts(seed, n, *, sizes, kinds, filters, units, epochs, rates, batch, pixel
     def work(seed, rows):
         sets = [
             data.mnist_small(
-                n_train=sizes["train"], n_test=sizes["test"], seed=seeds.integer(seed, "digits", row)
+                n_train=sizes["train"],
+                n_test=sizes["test"],
+                seed=seeds.integer(seed, "digits", row),
             )
             for row in rows
         ]

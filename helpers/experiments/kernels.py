@@ -1,4 +1,4 @@
-"""Infinitely wide ReLU networks in closed form: their two kernels, regression with them, and a check on random networks.
+"""Infinitely wide ReLU networks in closed form: two kernels, regression with them, and a check on random networks.
 
 The thread *Why can neural networks generalize at all?* [generalization-thread] says that a Gaussian process solves the
 problem "more exactly". Which process belongs to a network is known: that of Cho and Saul's arc-cosine kernel [cho2009],

@@ -164,7 +164,7 @@ def same_wrong(said, other, labels):
 
 
 PAIRS = {  # whose errors are compared
-    "mlp_one": ("mlp", "one"), "mlp_few": ("mlp", "few"), "mlp_twin": ("mlp", "twin"),
+    "mlp_one": ("mlp", "one"), "twin_one": ("twin", "one"), "mlp_few": ("mlp", "few"), "mlp_twin": ("mlp", "twin"),
     "mlp_stranger": ("mlp", "stranger"), "stranger_one": ("stranger", "one"), "mlp_nngp": ("mlp", "nngp"),
     "mlp_ntk": ("mlp", "ntk"), "mlp_cnn": ("mlp", "cnn"), "cnn_one": ("cnn", "one"), "nngp_one": ("nngp", "one"),
 }  # fmt: skip
@@ -194,21 +194,21 @@ def compare(
 ):  # fmt: skip
     """Whose errors are a network's errors: those of neighbours, of a Gaussian process, of another network?
 
-    Rules: ``mlp``, ``twin`` (the same with other initial weights and order of batches), ``stranger`` (the same on other
-    training examples), ``stopped`` (the first, at the epoch that validation picks), ``cnn``; ``one`` and ``few``
+    Rules: ``mlp``, ``twin`` (the same with other initial weights and order of batches), ``stranger`` (the same on
+    other training examples), ``stopped`` (the first, at the epoch that validation picks), ``cnn``; ``one`` and ``few``
     (nearest and five nearest training points), ``neighbours`` (how many: by validation), ``means`` (k-means, each
-    cluster called by its most frequent label; how many of ``counts``: by validation), ``features`` (the same on the last
-    hidden layer of ``mlp``), ``centroids``; ``nngp``, ``ntk``. Replicate: data set and initial weights.
+    cluster called by its most frequent label; how many of ``counts``: by validation), ``features`` (the same on the
+    last hidden layer of ``mlp``), ``centroids``; ``nngp``, ``ntk``. Replicate: data set and initial weights.
 
     Returns
     -------
     dict
-        (n,) each. ``accuracy_RULE``; ``kappa_RULE_RULE`` for the pairs in `PAIRS`, ``kappa_mlp_one_class``: beyond
-        what two rules of the same accuracies in each class share; ``room_one``: 1 minus kappa_mlp_one. ``other_class``: test points whose nearest
-        training point has another class, ``best_distance``: accuracy of the best of k-means, centroids and neighbours,
-        ``same_wrong_mlp``: where the nearest neighbour's label is wrong, how often the network says it,
-        ``same_wrong_mlp_class``: how often it would by the class alone; the same ``same_wrong_twin_too`` where the
-        twin errs. ``fitted``: training accuracy of ``mlp``.
+        (n,) each. ``accuracy_RULE``; ``kappa_RULE_RULE`` for the pairs in `PAIRS`; ``kappa_mlp_one_class``: beyond
+        what two rules of the same accuracies in each class share; ``room_one``: 1 minus kappa_mlp_one.
+        ``other_class``: test points whose nearest training point has another class; ``best_distance``: accuracy of
+        the best of k-means, centroids and neighbours. ``same_wrong_mlp``: where the nearest neighbour's label is
+        wrong, how often the network says it, ``same_wrong_mlp_class``: how often it would by the class alone; the
+        same ``same_wrong_twin_too`` where the twin errs. ``fitted``: training accuracy of ``mlp``.
     """
     looks = sorted({max(1, round(epochs * share / LOOKS)) for share in range(1, LOOKS)})
 
