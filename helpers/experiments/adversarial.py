@@ -89,6 +89,26 @@ def greedy(x, label, weights, most):
     return np.array(images), needed
 
 
+@one_thread
+def greedy_neighbour(x, label, train, labels, most):
+    """Return after how many pixels the nearest training example of an image x (D,) has another label.
+
+    Pixels are chosen as in `greedy`, each the best of all to bring the nearest example of another class nearer than the
+    nearest of its own; ``most + 1`` where that never happens. ``train`` (N, D), ``labels`` (N,).
+    """
+    x, own = np.array(x, float), labels == label
+    apart = np.sum((train - x) ** 2, axis=1)
+    for count in range(1, most + 1):
+        near, other = (train[np.where(who, apart, np.inf).argmin()] for who in (own, ~own))
+        gains = np.stack([(x - value) * (near - other) for value in (0, 1)])  # half of the change
+        value, at = np.unravel_index(gains.argmax(), gains.shape)
+        apart += (value - train[:, at]) ** 2 - (x[at] - train[:, at]) ** 2
+        x[at] = value
+        if labels[apart.argmin()] != label:
+            return count
+    return most + 1
+
+
 def random_pixels(x, count, generator):
     """Return images (N, D) with so many random pixels turned: white if they were dark, black if they were bright."""
     changed = x.copy()
@@ -117,7 +137,9 @@ def fooled(seed, n, *, sizes, hidden, rate, batch, arms, digits, measured, pixel
         ``best_P``: share that changes class by the P best pixels or fewer, for P in ``pixels``; ``random_P``: the same
         by P random pixels turned, for P in ``random``. ``fools`` bool: at least one digit is lost by five pixels or
         fewer; ``verified`` bool: and the network, asked again with the changed image, says another class than before,
-        when it was right. ``accuracy``, ``fitted`` (training labels): percent.
+        when it was right. ``accuracy``, ``fitted`` (training labels): percent. Without an ending, ``neighbour_P``: of the
+        first ``digits`` that the nearest training digit names rightly, the share whose nearest has another class after
+        the P pixels, or fewer, that are the best to fool *it*.
     """
 
     def work(seed, rows):
@@ -142,7 +164,9 @@ def fooled(seed, n, *, sizes, hidden, rate, batch, arms, digits, measured, pixel
                 one |= {"accuracy": 100 * right[at].mean(), "fitted": 100 * known[at].mean()}
                 each.append(one)
             found |= {f"{key}_{name}": np.array([one[key] for one in each]) for key in each[0]}
-        return found
+        true = [draw(seed, row, **sizes, wrong=0.0) for row in rows]
+        lost = [neighbours_attacked(one, digits, pixels) for one in true]
+        return found | {name: np.array([one[name] for one in lost]) for name in lost[0]}
 
     return blocks(work, seed, n)
 
@@ -183,6 +207,18 @@ def attacked(model, weights, images, names, pixels, random, rng):
         and after.min() >= 0 and after.max() <= 1
     )  # fmt: skip
     return shares
+
+
+@one_thread
+def neighbours_attacked(one, digits, pixels):
+    """Return which shares of the first digits that the nearest neighbour names rightly it loses by chosen pixels."""
+    train, new = flat(one.x_train), flat(one.x_test)
+    said = one.y_train[scipy.spatial.distance.cdist(new, train).argmin(axis=1)]
+    chosen = np.flatnonzero(said == one.y_test)[:digits]
+    needed = np.array([
+        greedy_neighbour(new[k], one.y_test[k], train, one.y_train, max(pixels)) for k in chosen
+    ])  # fmt: skip
+    return {f"neighbour_{p}": np.mean(needed <= p) for p in pixels}
 
 
 def say(model, weights, images):

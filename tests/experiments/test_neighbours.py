@@ -235,6 +235,15 @@ def test_a_path_changes_one_pixel_at_a_time_and_stops_when_the_label_is_lost(net
     assert images.min() >= 0 and images.max() <= 1
 
 
+def test_a_neighbour_is_fooled_by_the_one_pixel_in_which_two_digits_differ():
+    train, labels = np.zeros((2, 9)), np.array([0, 1])
+    train[1, 4] = 1.0
+    assert adversarial.greedy_neighbour(train[0], 0, train, labels, 3) == 1
+    train[1, :] = 1.0  # now in nine: five are needed to be nearer to the other
+    assert adversarial.greedy_neighbour(train[0], 0, train, labels, 9) == 5
+    assert adversarial.greedy_neighbour(train[0], 0, train, labels, 3) == 4
+
+
 def test_random_pixels_are_as_many_as_asked_for_and_turned():
     x = np.array([[0.1, 0.9, 0.3, 0.7]] * 5)
     new = adversarial.random_pixels(x, 2, np.random.default_rng(0))
