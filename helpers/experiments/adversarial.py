@@ -137,7 +137,7 @@ def fooled(seed, n, *, sizes, hidden, rate, batch, arms, digits, measured, pixel
         ``best_P``: share that changes class by the P best pixels or fewer, for P in ``pixels``; ``random_P``: the same
         by P random pixels turned, for P in ``random``. ``fools`` bool: at least one digit is lost by five pixels or
         fewer; ``verified`` bool: and the network, asked again with the changed image, says another class than before,
-        when it was right. ``accuracy``, ``fitted`` (training labels): percent. Without an ending, ``neighbour_P``: of the
+        when it was right. ``accuracy``, ``fitted`` (training labels): percent. Without ending, ``neighbour_P``: of the
         first ``digits`` that the nearest training digit names rightly, the share whose nearest has another class after
         the P pixels, or fewer, that are the best to fool *it*.
     """
