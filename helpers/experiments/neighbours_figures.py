@@ -220,35 +220,41 @@ def show_shifts(found: Mapping) -> None:
 
 
 ARMS = {
-    "clean": ("true labels", plots.BLUE, "-", "o"),
-    "noisy": ("40 % wrong labels", plots.ORANGE, "--", "s"),
+    "clean": ("network", plots.BLUE, "-", "o"),
+    "noisy": ("network, 40 % wrong labels", plots.ORANGE, "--", "s"),
 }
 
 
 def show_pixels(found: Mapping, best=(1, 2, 3, 5, 7, 10), random=(5, 10, 50)) -> None:
-    """Show the share of digits that change class by chosen and by random pixels, with and without wrong labels."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4.0), sharey=True)
-    told = []
-    for ax, counts, word, title in (
-        (axes[0], best, "best", "chosen pixels"),
-        (axes[1], random, "random", "random pixels"),
+    """Show the share of digits that change class by chosen and by random pixels, and of a neighbour's digits."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), sharey=True, width_ratios=(3, 2))
+    told, rows = [], len(found["best_10_clean"])
+    curves = [
+        (axes[0], best, "best_{}_noisy", *ARMS["noisy"]),
+        (axes[0], best, "best_{}_clean", *ARMS["clean"]),
+        (axes[0], best, "neighbour_{}", "nearest neighbour", plots.BLACK, ":", "D"),
+        (axes[1], random, "random_{}_noisy", *ARMS["noisy"]),
+        (axes[1], random, "random_{}_clean", *ARMS["clean"]),
+    ]
+    for ax, counts, name, label, color, line, marker in curves:
+        values = 100 * np.stack([found[name.format(p)] for p in counts], axis=1).astype(float)
+        ax.plot(counts, values.T, line, color=color, alpha=0.2, linewidth=1)
+        means = values.mean(axis=0)
+        ax.plot(counts, means, line, marker=marker, color=color, linewidth=3, label=label)
+        kind = "chosen" if ax is axes[0] else "random"
+        told.append(f"{label}: {means[-1]:.0f} % by {counts[-1]} {kind} pixels")
+    ten = [100 * found[f"{name}_10_clean"].mean() for name in ("best", "random")]
+    for ax, counts, word, share in zip(
+        axes, (best, random), ("chosen", "random"), ten, strict=True
     ):
-        for arm, (label, color, line, marker) in ARMS.items():
-            values = 100 * np.stack([found[f"{word}_{p}_{arm}"] for p in counts], axis=1)
-            ax.plot(counts, values.T, line, color=color, alpha=0.2, linewidth=1)
-            means = values.mean(axis=0)
-            ax.plot(counts, means, line, marker=marker, color=color, linewidth=3, label=label)
-            told.append(f"{title}, {label}: {means[-1]:.0f} % by {counts[-1]}")
-        ax.set(xlabel=f"{title}", ylim=(-3, 103))
+        ax.set(xlabel=f"{word} pixels", ylim=(-3, 103), title=f"ten {word}: {share:.0f} %")
         ax.set_xticks(counts)
-    ten = [100 * found[f"{word}_10_clean"].mean() for word in ("best", "random")]
-    axes[0].set_title(f"ten chosen: {ten[0]:.0f} %")
-    axes[1].set_title(f"ten random: {ten[1]:.0f} %")
     axes[0].set_ylabel("digits that change class, in %")
-    axes[1].legend(loc="upper left")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     plots.show(
         figure,
-        f"Digits that the network recognised; thin: {len(found['best_10_clean'])} networks. Titles: true labels.",
+        f"Digits that were recognised before; thin: {rows} networks, each with digits of its own. In the titles: "
+        "networks with true labels. The neighbour's pixels are chosen to fool the neighbour.",
         f"{'; '.join(told)}.",
     )
 
