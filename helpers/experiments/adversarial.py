@@ -139,7 +139,8 @@ def fooled(seed, n, *, sizes, hidden, rate, batch, arms, digits, measured, pixel
         fewer; ``verified`` bool: and the network, asked again with the changed image, says another class than before,
         when it was right. ``accuracy``, ``fitted`` (training labels): percent. Without ending, ``neighbour_P``: of the
         first ``digits`` that the nearest training digit names rightly, the share whose nearest has another class after
-        the P pixels, or fewer, that are the best to fool *it*.
+        the P pixels, or fewer, that are the best to fool *it*; ``neighbour_boundary``: for the first ``measured`` of
+        those, the median distance to where the nearest neighbour changes its answer, measured from below.
     """
 
     def work(seed, rows):
@@ -165,7 +166,7 @@ def fooled(seed, n, *, sizes, hidden, rate, batch, arms, digits, measured, pixel
                 each.append(one)
             found |= {f"{key}_{name}": np.array([one[key] for one in each]) for key in each[0]}
         true = [draw(seed, row, **sizes, wrong=0.0) for row in rows]
-        lost = [neighbours_attacked(one, digits, pixels) for one in true]
+        lost = [neighbours_attacked(one, digits, measured, pixels) for one in true]
         return found | {name: np.array([one[name] for one in lost]) for name in lost[0]}
 
     return blocks(work, seed, n)
@@ -210,15 +211,29 @@ def attacked(model, weights, images, names, pixels, random, rng):
 
 
 @one_thread
-def neighbours_attacked(one, digits, pixels):
-    """Return which shares of the first digits that the nearest neighbour names rightly it loses by chosen pixels."""
+def neighbours_attacked(one, digits, measured, pixels):
+    """Return which shares of the digits that the nearest neighbour names rightly it loses, and how far its border is."""
     train, new = flat(one.x_train), flat(one.x_test)
-    said = one.y_train[scipy.spatial.distance.cdist(new, train).argmin(axis=1)]
-    chosen = np.flatnonzero(said == one.y_test)[:digits]
+    apart = scipy.spatial.distance.cdist(new, train)
+    known = np.flatnonzero(one.y_train[apart.argmin(axis=1)] == one.y_test)
+    borders = [border(apart[k], train, one.y_train != one.y_test[k]) for k in known[:measured]]
+    chosen = known[:digits]
     needed = np.array([
         greedy_neighbour(new[k], one.y_test[k], train, one.y_train, max(pixels)) for k in chosen
     ])  # fmt: skip
-    return {f"neighbour_{p}": np.mean(needed <= p) for p in pixels}
+    shares = {f"neighbour_{p}": np.mean(needed <= p) for p in pixels}
+    return shares | {"neighbour_boundary": np.median(borders)}
+
+
+def border(apart, train, other):
+    """Return a lower limit of the distance from a point to where its nearest neighbour has another class.
+
+    ``apart`` (N,): its distances to the training points (N, D), the nearest of its class; ``other`` (N,): which are not.
+    To get there it must come nearer to some other point than to that nearest one: the nearest of these planes.
+    """
+    near = apart.argmin()
+    between = np.linalg.norm(train[other] - train[near], axis=1)
+    return np.min((apart[other] ** 2 - apart[near] ** 2) / (2 * between))
 
 
 def say(model, weights, images):

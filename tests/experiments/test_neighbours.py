@@ -244,6 +244,21 @@ def test_a_neighbour_is_fooled_by_the_one_pixel_in_which_two_digits_differ():
     assert adversarial.greedy_neighbour(train[0], 0, train, labels, 3) == 4
 
 
+def test_the_border_between_two_points_is_half_way_and_never_beyond_a_fooled_point():
+    train, other = np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([False, True])
+    apart = np.linalg.norm(train - [-1.0, 3.0], axis=1)
+    assert adversarial.border(apart, train, other) == pytest.approx(2)
+    rng = np.random.default_rng(14)
+    many, point = rng.standard_normal((30, 3)), np.zeros(3)
+    apart = np.linalg.norm(many, axis=1)
+    other = np.arange(30) != apart.argmin()
+    least = adversarial.border(apart, many, other)
+    steps = rng.standard_normal((2000, 3))
+    steps *= 0.999 * least / np.linalg.norm(steps, axis=1)[:, None]
+    nearest = np.linalg.norm(point + steps[:, None] - many, axis=2).argmin(axis=1)
+    assert not other[nearest].any()
+
+
 def test_random_pixels_are_as_many_as_asked_for_and_turned():
     x = np.array([[0.1, 0.9, 0.3, 0.7]] * 5)
     new = adversarial.random_pixels(x, 2, np.random.default_rng(0))
