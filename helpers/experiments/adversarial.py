@@ -212,7 +212,7 @@ def attacked(model, weights, images, names, pixels, random, rng):
 
 @one_thread
 def neighbours_attacked(one, digits, measured, pixels):
-    """Return which shares of the digits that the nearest neighbour names rightly it loses, and how far its border is."""
+    """Return which shares of the digits that the nearest neighbour names rightly it loses; how far its border is."""
     train, new = flat(one.x_train), flat(one.x_test)
     apart = scipy.spatial.distance.cdist(new, train)
     known = np.flatnonzero(one.y_train[apart.argmin(axis=1)] == one.y_test)
@@ -228,7 +228,7 @@ def neighbours_attacked(one, digits, measured, pixels):
 def border(apart, train, other):
     """Return a lower limit of the distance from a point to where its nearest neighbour has another class.
 
-    ``apart`` (N,): its distances to the training points (N, D), the nearest of its class; ``other`` (N,): which are not.
+    ``apart`` (N,): its distances to the training points (N, D), its nearest among them; ``other`` (N,): other classes.
     To get there it must come nearer to some other point than to that nearest one: the nearest of these planes.
     """
     near = apart.argmin()
