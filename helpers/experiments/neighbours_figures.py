@@ -82,7 +82,7 @@ def show_mine(network: np.ndarray, neighbour: np.ndarray) -> None:
     ax.invert_yaxis()
     ax.set(xlabel="new signals, in %")
     ax.set_title(f"Your network and the nearest neighbour: kappa {value:.2f}")
-    ax.legend(loc="lower right")
+    ax.legend(loc="center right")
     plots.show(
         figure,
         f"{len(network):,} new signals; dashed: what two rules that are right as often would share by chance.",
@@ -285,10 +285,10 @@ def play_path(one, weights: list, most: int = 15) -> None:
     given = np.exp(given - given.max(axis=1, keepdims=True))
     given /= given.sum(axis=1, keepdims=True)
 
-    figure = plt.figure(figsize=(9, 4.3))
-    grid = figure.add_gridspec(2, 7, height_ratios=(3, 1.1))
-    picture, bars = figure.add_subplot(grid[0, :3]), figure.add_subplot(grid[0, 3:])
-    small = [figure.add_subplot(grid[1, 1 + k]) for k in range(5)]
+    figure = plt.figure(figsize=(9, 4.6))
+    upper, lower = figure.subfigures(2, 1, height_ratios=(3, 1.15))
+    picture, bars = upper.subplots(1, 2, width_ratios=(3, 4))
+    small = lower.subplots(1, 5)
 
     def draw(frame):
         count = int(frame)
@@ -305,14 +305,14 @@ def play_path(one, weights: list, most: int = 15) -> None:
         bars.clear()
         colors = [plots.BLUE if k == label else plots.ORANGE for k in range(10)]
         bars.bar(range(10), 100 * given[count], color=colors)
-        bars.set(ylim=(0, 100), ylabel="given by the network, in %")
+        bars.set(ylim=(0, 100), xlabel="class", ylabel="given by the network, in %")
         bars.set_xticks(range(10))
         bars.set_title(f"a {label}, {frame}")
         for ax, at in zip(small, near[count], strict=True):
             ax.clear()
             ax.imshow(x[at].reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
             ax.set_axis_off()
-            ax.set_title(f"{one.y_train[at]}", fontsize=12)
+            ax.set_title(f"{one.y_train[at]}", fontsize=12, loc="center")
 
     end = int(given[needed].argmax())
     same = int(np.sum(one.y_train[near[needed]] == label))
