@@ -108,12 +108,14 @@ def permuted(seed, n, *, train_size, hidden, filters, steps, rate):
         to the spread of the logits; ``difference_cnn``: the same of convolutional networks. ``moved_mlp``: how far
         training moved the logits, in the same unit.
     """
-    before = keras.config.floatx()
+    before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")  # made from floatx once, and then a setting of its own
     try:
         return _permuted(seed, n, train_size, hidden, filters, steps, rate)
     finally:
-        keras.config.set_floatx(before)
+        keras.config.set_floatx(before[0])
+        keras.config.set_dtype_policy(before[1])
 
 
 def _permuted(seed, n, train_size, hidden, filters, steps, rate):
@@ -133,6 +135,10 @@ def _permuted(seed, n, train_size, hidden, filters, steps, rate):
             }  # fmt: skip
             runs = fit_many(model, one, snapshots=[0], **fit)
             start = runs.weights_at(0)
+            if start[0].dtype != np.float64:
+                raise RuntimeError(
+                    f"Networks must be in double precision. Received: {start[0].dtype}. Leave Keras's dtypes alone."
+                )
             if kind == "mlp":
                 start = [start[0][:, places], *start[1:]]
             again = fit_many(model, other, initial_weights=start, **fit)

@@ -5,6 +5,7 @@ import pytest
 import sklearn.neighbors
 
 from helpers import models
+from helpers._tensorflow import keras_defaults
 from helpers.engine import predict_many
 from helpers.experiments import adversarial, invariance, kernels, neighbours, neighbours_smooth
 
@@ -161,6 +162,15 @@ def test_a_plain_network_with_permuted_kernel_gives_the_same_outputs():
     assert sorted(places) == list(range(40))
     same = predict_many(model, other, x[:, places])
     assert np.abs(same - predict_many(model, weights, x)).max() < 1e-4
+
+
+def test_training_keeps_permuted_networks_the_same_and_leaves_keras_in_single_precision():
+    keras_defaults()  # as before every registered experiment: the precision is then set twice
+    recipe = {"train_size": 40, "hidden": [6], "filters": [3], "steps": 8, "rate": 0.1}
+    found = invariance.permuted(1000, 1, **recipe)
+    assert found["difference_mlp"].max() < 1e-12 < found["moved_mlp"].min()
+    assert found["difference_cnn"].min() > 1e-3
+    assert neighbours.mlp("signals", [2]).get_weights()[0].dtype == np.float32
 
 
 def test_copies_are_shifted_by_every_number_of_places_and_keep_their_labels():
