@@ -51,7 +51,7 @@ def show_agreement(found: Mapping) -> None:
     ax.set(ylim=(len(PAIRS) - 0.5, -0.6), xlim=(-0.03, 0.68))
     ax.set_xlabel("kappa of errors (0: chance, 1: the same signals)")
     twin, one = found["kappa_mlp_twin"].mean(), found["kappa_mlp_one"].mean()
-    ax.set_title(f"Agreement with its twin {twin:.2f}, with a neighbour {one:.2f}")
+    ax.set_title(f"Kappa with its twin: {twin:.2f}; with its nearest neighbour: {one:.2f}")
     told = "; ".join(f"{words}: {mean:.2f}" for words, mean in means.items())
     plots.show(
         figure,
