@@ -117,6 +117,8 @@ WIDER = {
     "lottery/lenet-beats-random-mask": "eight trials of a minute each are what the time allows; in the results only",
     "lottery/mnist1d-ticket-transfers": "over a random mask the pilot's effect is four times the size asked for",
     "ours/the-mask-alone-transfers": "in the results only; the pilot's effect is twice the size asked for",
+    "ours/shifted-copies-help": "in the results only; the pilots' effects are six and eleven times the size asked for",
+    "ours/fooled-more-easily-than-a-neighbour": "in the results only; the effect was four times the size asked for",
     "ours/the-rate-of-the-search-makes-the-ticket": "the pilot's effect is twice the size asked for",
 }
 
