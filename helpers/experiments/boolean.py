@@ -153,7 +153,9 @@ def bank(*, networks, seed, **machine):
     if networks <= BLOCK:
         return np.ascontiguousarray(block(seed, 0, networks, **machine).T)
     recipe = json.dumps({"networks": networks, "seed": seed, **machine}, sort_keys=True)
-    probe = functions(seeds.generator(seed, "probe"), AT_ONCE, **machine)  # another machine, another file
+    probe = functions(
+        seeds.generator(seed, "probe"), AT_ONCE, **machine
+    )  # another machine, another file
     name = hashlib.sha256(recipe.encode() + probe.tobytes()).hexdigest()[:16]
     path = paths.build() / "banks" / f"{name}.npy"
     if not path.is_file():
@@ -204,7 +206,9 @@ def accepted(tables, target, rows):
         left = np.arange(part.shape[1])
         for words, bits, asked in zip(part, wanted, mask, strict=True):
             if asked:
-                left = left[(words[left] if len(left) < len(words) else words) & asked == bits & asked]
+                left = left[
+                    (words[left] if len(left) < len(words) else words) & asked == bits & asked
+                ]
         found.append(left + first)
     return np.concatenate(found)
 
@@ -238,9 +242,7 @@ def target(name, inputs=7):
         f"maj{inputs}": yes.sum(axis=1) > inputs / 2,
     }
     if name not in found:
-        raise ValueError(
-            f"Argument `name` must be one of {', '.join(found)}. Received: {name!r}."
-        )
+        raise ValueError(f"Argument `name` must be one of {', '.join(found)}. Received: {name!r}.")
     return found[name]
 
 

@@ -87,7 +87,8 @@ def simpler(seed, n, *, look, minority, machine):
         ``simpler`` (n,): percentage whose Lempel-Ziv complexity is below that of their permuted output, a tie counts
         half; ``ratio`` (n,): mean complexity over that of the permuted; ``again`` (n,): the percentage for
         outputs that were permuted twice; ``smoother, smaller`` (n,): the same percentage
-        for sensitivity and for leaves; ``by_words, by_flips, by_leaves`` (n, look): the three measures;
+        for sensitivity and for leaves; ``by_words, by_flips, by_leaves`` (n, look): the three measures, ``mixed_words``
+        (n, look): the first of the permuted outputs;
         ``words_flips, words_leaves, flips_leaves, agree`` (n,): their rank correlations over the networks of the block,
         and the mean of the three.
     """
@@ -109,6 +110,7 @@ def simpler(seed, n, *, look, minority, machine):
         own, other = again, pairs[1][0]
         here["again"] = 100 * np.mean((own < other) + 0.5 * (own == other))
         here["ratio"] = np.mean(pairs[0][0]) / np.mean(pairs[1][0])
+        here["mixed_words"] = pairs[1][0]
         found.append(here | {f"by_{name}": value for name, value in by.items()})
     return {name: np.array([one[name] for one in found], np.float32) for name in found[0]}
 

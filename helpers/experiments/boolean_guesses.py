@@ -25,7 +25,9 @@ RANDOM = "random"  # a target drawn anew for each replicate
 def limits(accepted, networks):
     """Return Clopper and Pearson's 99 % limits of a share: two numbers or arrays."""
     low = scipy.stats.beta.ppf(DELTA, accepted, networks - np.asarray(accepted) + 1)
-    high = scipy.stats.beta.ppf(1 - DELTA, np.asarray(accepted) + 1, networks - np.asarray(accepted))
+    high = scipy.stats.beta.ppf(
+        1 - DELTA, np.asarray(accepted) + 1, networks - np.asarray(accepted)
+    )
     return np.where(np.asarray(accepted) == 0, 0.0, low), high
 
 

@@ -52,7 +52,8 @@ def learn(seed, sets, *, target, machine, networks, arm, start="machine"):
     Returns
     -------
     first, end, fitted : ndarray
-        Where tables differ from the target, (R', M, P) bool, twice; whether all rows were fitted at some epoch, (R', M).
+        Where tables differ from the target, (R', M, P) bool, twice; whether all rows were fitted at some epoch,
+        (R', M).
     """
     checks.one_of("start", start, ("machine", "glorot"))
     x = boolean.table(machine["inputs"], machine["values"])
@@ -65,7 +66,9 @@ def learn(seed, sets, *, target, machine, networks, arm, start="machine"):
         )  # fmt: skip
         members += [one] * networks
         if start == "machine":
-            weights.append(boolean.drawn(seeds.generator(seed, "start", number), networks, **scales))
+            weights.append(
+                boolean.drawn(seeds.generator(seed, "start", number), networks, **scales)
+            )
     stop = keras.callbacks.EarlyStopping(
         "val_accuracy", mode="max", patience=arm["epochs"], restore_best_weights=True
     )
@@ -118,11 +121,12 @@ def which_rows(seed, n, *, bank, machine, rows, networks, targets, arms):
     -------
     dict
         For each target T: ``guess_T`` (n, U): share of accepted guesses that are wrong in each unseen row,
-        ``guess_halves_T`` (n, U, 2), ``guess_even_T, guess_odd_T`` (n, U): of every other one; ``error_guess_T`` (n,): their mean, in percent; ``accepted_T``
-        (n,); ``commoner_T`` (n,): error of always saying the commoner answer of the training rows. For each arm A:
-        ``first_A``, ``end_A`` (n, U), ``first_halves_A`` (n, U, 2): the same of the trained ones, at the first fit and
-        in the end; ``error_first_A, error_end_A``; ``agree_A, agree_end_A``: rank correlation with the guesses over
-        rows; ``fitted_A``: percentage that fits at some epoch. Shares are in half precision.
+        ``guess_even_T, guess_odd_T`` (n, U): of every other one, ``guess_halves_T`` (n, U, 2): both;
+        ``error_guess_T`` (n,): their mean, in percent; ``accepted_T`` (n,); ``commoner_T`` (n,): error of always
+        saying the commoner answer of the training rows. For each arm A: ``first_A``, ``end_A`` (n, U),
+        ``first_halves_A`` (n, U, 2): the same of the trained ones, at the first fit and in the end; ``error_first_A,
+        error_end_A``; ``agree_first_A, agree_end_A``: rank correlation with the guesses over rows; ``fitted_A``:
+        percentage that fits at some epoch. Shares are in half precision.
     """
     tables = np.array(boolean.bank(**bank, **machine))
     sets = [chosen_rows(seed, row, machine, rows) for row in range(n)]
@@ -165,7 +169,9 @@ def shares(wrong):
     """Return the share of networks wrong in each row, of (A, U) bool: (U,), and of every other one: (U, 2)."""
     if len(wrong) < 2:
         return np.full(wrong.shape[1], 0.5), np.full((wrong.shape[1], 2), 0.5)
-    return wrong.mean(axis=0), np.stack([wrong[0::2].mean(axis=0), wrong[1::2].mean(axis=0)], axis=1)
+    return wrong.mean(axis=0), np.stack(
+        [wrong[0::2].mean(axis=0), wrong[1::2].mean(axis=0)], axis=1
+    )
 
 
 def slim(values):
@@ -184,9 +190,9 @@ def which_functions(seed, n, *, machine, rows, guesses, networks, target, start,
     Returns
     -------
     dict
-        ``guess, trained`` (n, 256): how often each function that fits was chosen; ``halves`` (n,): the rank correlation
-        of two halves of the trained, ``correlation`` (n,) of guesses and trained, ``correlation_end``: trained on to the
-        end; each over the functions that one of the two found. ``overlap, overlap_end``: the sum over functions of the
+        ``guess, trained`` (n, 256): how often each function that fits was chosen; ``halves`` (n,): the rank
+        correlation of two halves of the trained, ``correlation`` (n,) of guesses and trained, ``correlation_end``:
+        trained on to the end; each over the functions that one of the two found. ``overlap, overlap_end``: the sum over functions of the
         smaller share; ``best`` (n,): overlap of the accepted guesses with as many other guesses as there are
         trained networks, ``best_correlation``: their rank correlation. ``accepted, fitted`` (n,).
     """

@@ -1,4 +1,4 @@
-"""A monochrome image from a few of its pixels: the Q&A thread's picture of what a network must do [generalization-thread].
+"""A monochrome image from a few of its pixels: what a network must do [generalization-thread].
 
 An image of 64 x 64 pixels is a function on a square; a network that is shown 20 pixels at random has to guess the
 others. Each image is cut at its median, so that half of its pixels are white, and half is what ignorance gets. Families
@@ -109,7 +109,9 @@ def by_network(seed, whites, shown, *, hidden, steps, rate, side=SIDE):
     """Return what networks guess for all pixels, (R, P) bool: one for each image, full batches, Adam."""
     x = places(side)
     sets = [
-        data.Dataset(x_train=x[at], y_train=white[at].astype(np.int32), task="binary", name="pixels")
+        data.Dataset(
+            x_train=x[at], y_train=white[at].astype(np.int32), task="binary", name="pixels"
+        )
         for white, at in zip(whites, shown, strict=True)
     ]
     runs = fit_many(
@@ -178,7 +180,8 @@ def families(seed, n, *, shown, hidden, steps, rate, names, side=SIDE):
         commoner colour of those shown; ``short_F``: what the process misses; ``gain_F``: network minus mean. ``slope``
         (n,): by how many points the
         network gains if the length of a Gaussian field grows e-fold, the least-squares slope over three lengths;
-        ``slope_possible``: if it made no error on the smoothest.
+        ``slope_nearest``: the same of copying the nearest pixel; ``slope_possible``: of the network if it made no error
+        on the smoothest.
     """
     found = {}
     for family in names:
@@ -197,8 +200,10 @@ def families(seed, n, *, shown, hidden, steps, rate, names, side=SIDE):
         found[f"short_{family}"] = 100 - found[f"process_{family}"]
         found[f"gain_{family}"] = found[f"network_{family}"] - found[f"mean_{family}"]
     logs = np.log(list(FIELDS.values()))
-    heights = np.stack([found[f"network_{name}"] for name in FIELDS], axis=1)
-    found["slope"] = slope(heights, logs)
+    for name, who in (("slope", "network"), ("slope_nearest", "nearest")):
+        heights = np.stack([found[f"{who}_{field}"] for field in FIELDS], axis=1)
+        found[name] = slope(heights, logs)
+    heights = np.stack([found[f"network_{field}"] for field in FIELDS], axis=1)
     best = np.where(logs == logs.max(), 100.0, heights)  # the smoothest without an error
     found["slope_possible"] = slope(best, logs)
     return {name: value.astype(np.float32) for name, value in found.items()}
@@ -232,9 +237,14 @@ def numbers(seed, n, *, shown, hidden, steps, rate, names, side=SIDE):
                 "process": [by_process(*pair, side)[0] for pair in pairs],
             }  # fmt: skip
             for who, guess in guesses.items():
-                each[who].append([right(one, *pair) for one, pair in zip(guess, pairs, strict=True)])
+                each[who].append(
+                    [right(one, *pair) for one, pair in zip(guess, pairs, strict=True)]
+                )
                 pictures[who].append(np.packbits(guess[0]))
-        constants |= {f"shown_{family}": at[0].astype(np.int32), f"white_{family}": np.packbits(whites[0])}
+        constants |= {
+            f"shown_{family}": at[0].astype(np.int32),
+            f"white_{family}": np.packbits(whites[0]),
+        }
         for who, values in each.items():
             found[f"{who}_{family}"] = np.array(values, np.float32).T
             constants[f"guess_{who}_{family}"] = np.array(pictures[who])
