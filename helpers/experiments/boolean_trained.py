@@ -192,9 +192,9 @@ def which_functions(seed, n, *, machine, rows, guesses, networks, target, start,
     dict
         ``guess, trained`` (n, 256): how often each function that fits was chosen; ``halves`` (n,): the rank
         correlation of two halves of the trained, ``correlation`` (n,) of guesses and trained, ``correlation_end``:
-        trained on to the end; each over the functions that one of the two found. ``overlap, overlap_end``: the sum over functions of the
-        smaller share; ``best`` (n,): overlap of the accepted guesses with as many other guesses as there are
-        trained networks, ``best_correlation``: their rank correlation. ``accepted, fitted`` (n,).
+        trained on to the end; each over the functions that one of the two found. ``overlap, overlap_end``: the sum over
+        functions of the smaller share; ``best`` (n,): overlap of the accepted guesses with as many other guesses as
+        there are trained networks, ``best_correlation``: their rank correlation. ``accepted, fitted`` (n,).
     """
     wanted = boolean.target(target, machine["inputs"])
     drawn = boolean.functions(seeds.generator(seed, "guesses"), guesses, **machine)
