@@ -20,6 +20,7 @@ from sklearn.datasets import load_sample_images
 from helpers import data, models
 from helpers._base import checks, seeds
 from helpers.engine import fit_many
+from helpers.experiments.random_features import one_thread
 
 SIDE = 64
 WAVES = 500  # of a Gaussian field
@@ -128,6 +129,7 @@ def by_nearest(white, at, side=SIDE):
     return white[at][scipy.spatial.distance.cdist(x, x[at]).argmin(axis=1)]
 
 
+@one_thread
 def by_process(white, at, side=SIDE):
     """Return what a Gaussian process guesses, (P,) bool, and its length: squared-exponential covariance, mean 0.
 
