@@ -79,80 +79,65 @@ def show_rows(found: Mapping, target: str = "and2") -> None:
     right.plot(range(3), paths.mean(axis=0), "D-", color=plots.ORANGE, markersize=9, linewidth=2.5)
     for at, height in enumerate(paths.mean(axis=0)):
         right.annotate(f"{height:.1f} %", (at, height), (8, 8), textcoords="offset points")
+    ends = paths.mean(axis=0)
     right.set_xticks(range(3), [label for _, label in kinds.values()])
     right.set(
         xlim=(-0.25, 2.5), ylabel="errors on the unseen rows, in %", title="Trained on, errors go"
     )
     right.set_ylim(0, None)
-    means = paths.mean(axis=0)
     plots.show(
         figure,
         f"Target: {WORDS[target]}. Left: one training set of 32 rows, the middle one of {len(agree)}. Right: all of "
         "them (grey) and means.",
         "Rows that guesses get wrong are also those that trained networks get wrong, rank correlation "
         f"{agree[one]:.2f}. "
-        f"Errors: guessed {means[0]:.1f} %, at the first fit {means[1]:.1f} %, at epoch 150 {means[2]:.1f} %.",
+        f"Errors: guessed {ends[0]:.1f} %, at the first fit {ends[1]:.1f} %, at epoch 150 {ends[2]:.1f} %.",
     )
 
 
 def show_bounds(found: Mapping, others: Mapping, trained: Mapping, hard: Mapping) -> None:
     """Show the bound and the true errors, target by target: guessed, at the first fit, trained on."""
+    places = {
+        name: arrays for arrays in (found, others) for name in WORDS if f"bound_{name}" in arrays
+    }
+    names = sorted(places, key=lambda name: places[name][f"bound_{name}"].mean())
+    ends = {name: places[name][f"bound_{name}"].mean() for name in names}
     figure, ax = plt.subplots(figsize=(8.5, 4.4))
-    names, told = [], []
-    places = {}
-    for arrays in (found, others):
-        for name in WORDS:
-            if f"bound_{name}" in arrays:
-                places[name] = arrays
-    for at, (name, arrays) in enumerate(
-        sorted(places.items(), key=lambda one: one[1][f"bound_{one[0]}"].mean())
-    ):
-        names.append(WORDS[name])
-        low, high = (arrays[f"{key}_{name}"].astype(float) for key in ("least", "bound"))
-        shown = np.minimum(high.mean(), 100.0)
-        ax.plot(
-            [at, at],
-            [low.mean(), shown],
-            color=plots.BLACK,
-            linewidth=7,
-            solid_capstyle="butt",
-            alpha=0.75,
-        )
-        if arrays[f"accepted_{name}"].sum():
-            some = arrays[f"accepted_{name}"] > 0
-            ax.plot(
-                at - 0.12, arrays[f"error_{name}"][some].mean(), "o", color=plots.BLUE, markersize=9
-            )
+    wide = {"markersize": 26, "markeredgewidth": 4, "color": plots.BLACK}
+    for at, name in enumerate(names):
+        least = places[name][f"least_{name}"].mean()
+        ax.plot([at, at], [least, ends[name]], color=plots.BLACK, linewidth=4)
+        ax.plot([at, at], [least, ends[name]], "_", **wide)
+        if np.mean(places[name][f"accepted_{name}"] > 0) > 0.5:
+            error = places[name][f"error_{name}"].mean()
+            ax.plot(at - 0.15, error, "o", color=plots.BLUE, markersize=9)
         for source in (trained, hard):
             if f"error_first_sgd_{name}" in source:
-                scale = 96 / 128  # of the unseen rows to all rows
-                ends = [
+                scale = 96 / 128  # from the unseen rows to all rows
+                first, end = (
                     scale * source[f"error_{stage}_sgd_{name}"].mean() for stage in ("first", "end")
-                ]
-                ax.plot(at + 0.02, ends[0], "s", color=plots.ORANGE, markersize=8)
-                ax.plot(at + 0.16, ends[1], "^", color=plots.GREEN, markersize=8)
-        told.append(f"{WORDS[name]} {high.mean():.0f} %")
+                )
+                ax.plot(at, first, "s", color=plots.ORANGE, markersize=8)
+                ax.plot(at + 0.15, end, "^", color=plots.GREEN, markersize=8)
     ax.axhline(50, color=plots.GREY, linestyle=":", linewidth=2)
-    for style, color, label in (
-        ("-", plots.BLACK, "the bound, by the limits of the count"), ("o", plots.BLUE, "accepted guesses"),
-        ("s", plots.ORANGE, "SGD, first fit"), ("^", plots.GREEN, "SGD, epoch 150"),
-    ):  # fmt: skip
-        ax.plot(
-            [],
-            [],
-            style,
-            color=color,
-            linewidth=7 if style == "-" else 0,
-            label=label,
-            markersize=8,
-        )
-    ax.set_xticks(range(len(names)), names, rotation=25, ha="right")
+    ax.plot([], [], "_", label="the bound", **(wide | {"markersize": 14}))
+    for marker, color, label in (
+        ("o", plots.BLUE, "accepted guesses"),
+        ("s", plots.ORANGE, "SGD, first fit"),
+        ("^", plots.GREEN, "SGD, epoch 150"),
+    ):
+        ax.plot([], [], marker, color=color, label=label, markersize=8)
+    ax.set_xticks(range(len(names)), [WORDS[name] for name in names], rotation=25, ha="right")
     ax.set(ylabel="errors over all 128 rows, in %", ylim=(-2, 103))
-    ax.set_title("Below a half for the simplest targets, and far above the true error")
+    some = sum(end < 50 for end in ends.values())
+    ax.set_title(f"Below 50 % for {some} of {len(names)} targets, and far above the true errors")
     ax.legend(loc="upper left", fontsize=10)
+    told = ", ".join(f"{WORDS[name]} {end:.0f} %" for name, end in ends.items())
     plots.show(
         figure,
-        f"32 training rows; means over {len(found['bound_x1']):,} training sets (three targets: 50). Where no guess "
-        "was accepted the bar reaches up to 100.",
-        f"Bounds by the lower limit of the count: {', '.join(told)}. The true errors lie far below.",
+        f"32 training rows, means over {len(found['bound_x1']):,} training sets (majorities and x1 differs from x2: "
+        f"{len(next(iter(others.values())))}; trained ones: {len(trained['error_guess_x1'])} or "
+        f"{len(hard['error_guess_or2'])}). Black reaches from the upper to the lower limit of the count. Where no "
+        "guess fits there is no blue dot.",
+        f"Bounds by the lower limit of the count: {told}. The true errors lie far below.",
     )
