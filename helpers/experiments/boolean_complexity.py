@@ -220,5 +220,6 @@ def correlations(tables, counts):
         for g in groups
         if g.sum() >= 10 and np.ptp(counts[g]) and np.ptp(complexity[g])
     ]
-    within = np.average(*np.transpose(inside)) if inside else 0.0
+    values, sizes = np.transpose(inside) if inside else ([0.0], [1.0])
+    within = np.average(values, weights=sizes)
     return float(scipy.stats.spearmanr(counts, complexity).statistic), float(within)

@@ -68,7 +68,7 @@ def show_riddle(found: Mapping, families: Mapping) -> None:
         _picture(row[0], white, f"{len(at)} pixels are shown", at)
         for ax, who in zip(row[1:], guesses, strict=False):
             right = pixels.right(guesses[who][k], white, at)
-            _picture(ax, guesses[who][k], f"{WHO[who][2]}: {right:.0f} %")
+            _picture(ax, guesses[who][k], f"{WHO[who][2].split()[-1]}: {right:.0f} %")
         _picture(row[3], white, "the image")
     means = [families[f"network_{name}"].mean() for name in ("half_plane", "shuffled")]
     figure.suptitle(
@@ -77,7 +77,7 @@ def show_riddle(found: Mapping, families: Mapping) -> None:
     )  # fmt: skip
     plots.show(
         figure,
-        f"Half of each image is white, so that 50 % is ignorance. In the title: means of "
+        f"Half of each image is white, so that 50 % is ignorance. *Process*: a Gaussian process. In the title: means of "
         f"{len(families['network_half_plane'])} images.",
         f"A half-plane and a wavy field, 20 of their pixels, and the guesses of a network and of a Gaussian process. "
         f"On average the network gets {means[0]:.0f} % of a half-plane right, and {means[1]:.0f} % once its pixels are "
@@ -145,7 +145,7 @@ def show_families(found: Mapping) -> None:
         right.plot(one.estimate, y, "o", color=plots.BLUE, markersize=7)
     right.axvline(0, color=plots.BLACK, linewidth=1.2)
     right.set(xlabel="network minus process, points")
-    right.set_title(f"On half-planes it leads by {leads['half_plane']:.1f} points")
+    right.set_title(f"Half-planes: {leads['half_plane']:.1f} points ahead")
     best, worst = max(leads, key=leads.get), min(leads, key=leads.get)
     plots.show(
         figure,
