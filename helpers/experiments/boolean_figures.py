@@ -44,15 +44,15 @@ def show_ranks(ranks: Mapping, simpler: Mapping) -> None:
     )
     right.hist(own, edges, color=plots.BLUE, alpha=0.75, label="random networks")
     right.set(xlabel="Lempel-Ziv complexity", ylabel="networks")
-    right.set_title(f"Simpler than its own shuffle: {simpler['simpler'].mean():.0f} %")
+    right.set_title(f"Simpler than its own shuffle: {simpler['simpler'].mean():.1f} %")
     right.legend(loc="upper left", fontsize=9)
     plots.show(
         figure,
-        "Left: the third commonest function is the first that is not constant; drawn by lot, each of the 2^128 "
-        f"functions would be met {ONCE:.0e} times. Right: {by.size:,} networks with at least 16 ones and 16 zeros.",
+        "Left: the third commonest function is the first that is not constant; by lot it would have been met "
+        f"{ONCE:.0e} times. Right: {by.size:,} networks with at least 16 ones and 16 zeros.",
         f"A falling curve of counts over ranks, from {told['count'][0]:,.0f} down to 1, and two histograms: the "
         "functions of random networks are simpler than their own answers in random order in "
-        f"{simpler['simpler'].mean():.0f} % of cases.",
+        f"{simpler['simpler'].mean():.1f} % of cases.",
     )
 
 

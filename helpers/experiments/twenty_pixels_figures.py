@@ -77,7 +77,7 @@ def show_riddle(found: Mapping, families: Mapping) -> None:
     )  # fmt: skip
     plots.show(
         figure,
-        f"Half of each image is white, so that 50 % is ignorance. *Process*: a Gaussian process. In the title: means of "
+        f"Half of each image is white, so that 50 % is ignorance. Process: a Gaussian process. In the title: means of "
         f"{len(families['network_half_plane'])} images.",
         f"A half-plane and a wavy field, 20 of their pixels, and the guesses of a network and of a Gaussian process. "
         f"On average the network gets {means[0]:.0f} % of a half-plane right, and {means[1]:.0f} % once its pixels are "
