@@ -119,6 +119,7 @@ WIDER = {
     "ours/the-mask-alone-transfers": "in the results only; the pilot's effect is twice the size asked for",
     "ours/shifted-copies-help": "in the results only; the pilots' effects are six and eleven times the size asked for",
     "ours/fooled-more-easily-than-a-neighbour": "in the results only; the effect was four times the size asked for",
+    "ours/trained-on-it-leaves-the-guess": "the pilot's effect is six times the size asked for",
     "ours/the-rate-of-the-search-makes-the-ticket": "the pilot's effect is twice the size asked for",
 }
 

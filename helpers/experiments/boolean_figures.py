@@ -1,0 +1,145 @@
+"""The pictures of lesson 08 about the Boolean machine; each takes arrays and shows one figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from helpers import plots
+
+WORDS = {
+    "x1": "x1",
+    "x7": "x7",
+    "and2": "x1 and x2",
+    "or2": "x1 or x2",
+    "maj3": "majority of 3",
+    "maj7": "majority of 7",
+    "parity2": "x1 differs from x2",
+    "random": "random labels",
+}
+ONCE = 1e7 / 2.0**128  # how often ten million draws by lot would find a given function
+
+
+def show_ranks(ranks: Mapping, simpler: Mapping) -> None:
+    """Show how often each function was found, by rank, and how simple random networks are against their own shuffle."""
+    told = ranks["constants"]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.0))
+    left.plot(told["rank"], told["count"], "o-", color=plots.BLUE, markersize=4)
+    left.set(
+        xscale="log", yscale="log", xlabel="rank of the function", ylabel="networks that say it"
+    )
+    left.set_title(f"One function: {told['count'][2]:,.0f} networks of ten million")
+    by = simpler["by_words"].ravel()
+    own, mixed = by, simpler["mixed_words"].ravel()
+    edges = np.arange(0, 170, 7)
+    right.hist(
+        mixed,
+        edges,
+        color=plots.ORANGE,
+        alpha=0.8,
+        hatch="//",
+        label="the same, rows in random order",
+    )
+    right.hist(own, edges, color=plots.BLUE, alpha=0.75, label="random networks")
+    right.set(xlabel="Lempel-Ziv complexity", ylabel="networks")
+    right.set_title(f"Simpler than its own shuffle: {simpler['simpler'].mean():.1f} %")
+    right.legend(loc="upper left", fontsize=9)
+    plots.show(
+        figure,
+        "Left: the third commonest function is the first that is not constant; by lot it would have been met "
+        f"{ONCE:.0e} times. Right: {by.size:,} networks with at least 16 ones and 16 zeros.",
+        f"A falling curve of counts over ranks, from {told['count'][0]:,.0f} down to 1, and two histograms: the "
+        "functions of random networks are simpler than their own answers in random order in "
+        f"{simpler['simpler'].mean():.1f} % of cases.",
+    )
+
+
+def show_rows(found: Mapping, target: str = "and2") -> None:
+    """Show the share of networks wrong in each unseen row, guessed against trained, and the errors of three kinds."""
+    guess, first = (
+        100 * found[name].astype(float) for name in (f"guess_{target}", f"first_sgd_{target}")
+    )
+    agree = found[f"agree_first_sgd_{target}"]
+    one = int(np.argsort(agree)[len(agree) // 2])  # the middle one of all training sets
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), width_ratios=(1, 1))
+    left.plot(guess[one], first[one], "o", color=plots.BLUE, alpha=0.6)
+    most = 1.08 * max(guess[one].max(), first[one].max())
+    left.plot([0, most], [0, most], ":", color=plots.GREY, linewidth=2)
+    left.set(xlabel="guesses wrong there, in %", ylabel="trained ones wrong there, in %")
+    left.set_title(f"96 unseen rows: rank correlation {agree[one]:.2f}")
+    kinds = {
+        "guess": (found[f"error_guess_{target}"], "guessed"),
+        "first": (found[f"error_first_sgd_{target}"], "SGD, first fit"),
+        "end": (found[f"error_end_sgd_{target}"], "SGD, epoch 150"),
+    }
+    paths = np.stack([values for values, _ in kinds.values()], axis=1).astype(float)
+    right.plot(range(3), paths.T, color=plots.GREY, alpha=0.35, linewidth=0.8)
+    right.plot(range(3), paths.mean(axis=0), "D-", color=plots.ORANGE, markersize=9, linewidth=2.5)
+    for at, height in enumerate(paths.mean(axis=0)):
+        right.annotate(f"{height:.1f} %", (at, height), (8, 8), textcoords="offset points")
+    ends = paths.mean(axis=0)
+    right.set_xticks(range(3), [label for _, label in kinds.values()])
+    right.set(
+        xlim=(-0.25, 2.5),
+        ylabel="errors on the unseen rows, in %",
+        title=f"From {ends[1]:.0f} to {ends[2]:.1f} % by training on",
+    )
+    right.set_ylim(0, None)
+    plots.show(
+        figure,
+        f"Target: {WORDS[target]}. Left: one training set of 32 rows, the middle one of {len(agree)}. Right: all of "
+        "them (grey) and means.",
+        "Rows that guesses get wrong are also those that trained networks get wrong, rank correlation "
+        f"{agree[one]:.2f}. "
+        f"Errors: guessed {ends[0]:.1f} %, at the first fit {ends[1]:.1f} %, at epoch 150 {ends[2]:.1f} %.",
+    )
+
+
+def show_bounds(found: Mapping, others: Mapping, trained: Mapping, hard: Mapping) -> None:
+    """Show the bound and the true errors, target by target: guessed, at the first fit, trained on."""
+    places = {
+        name: arrays for arrays in (found, others) for name in WORDS if f"bound_{name}" in arrays
+    }
+    names = sorted(places, key=lambda name: places[name][f"bound_{name}"].mean())
+    ends = {name: places[name][f"bound_{name}"].mean() for name in names}
+    figure, ax = plt.subplots(figsize=(8.5, 4.4))
+    wide = {"markersize": 26, "markeredgewidth": 4, "color": plots.BLACK}
+    for at, name in enumerate(names):
+        least = places[name][f"least_{name}"].mean()
+        ax.plot([at, at], [least, ends[name]], color=plots.BLACK, linewidth=4)
+        ax.plot([at, at], [least, ends[name]], "_", **wide)
+        if np.mean(places[name][f"accepted_{name}"] > 0) > 0.5:
+            error = places[name][f"error_{name}"].mean()
+            ax.plot(at - 0.15, error, "o", color=plots.BLUE, markersize=9)
+        for source in (trained, hard):
+            if f"error_first_sgd_{name}" in source:
+                scale = 96 / 128  # from the unseen rows to all rows
+                first, end = (
+                    scale * source[f"error_{stage}_sgd_{name}"].mean() for stage in ("first", "end")
+                )
+                ax.plot(at, first, "s", color=plots.ORANGE, markersize=8)
+                ax.plot(at + 0.15, end, "^", color=plots.GREEN, markersize=8)
+    ax.axhline(50, color=plots.GREY, linestyle=":", linewidth=2)
+    ax.plot([], [], "_", label="the bound", **(wide | {"markersize": 14}))
+    for marker, color, label in (
+        ("o", plots.BLUE, "accepted guesses"),
+        ("s", plots.ORANGE, "SGD, first fit"),
+        ("^", plots.GREEN, "SGD, epoch 150"),
+    ):
+        ax.plot([], [], marker, color=color, label=label, markersize=8)
+    ax.set_xticks(range(len(names)), [WORDS[name] for name in names], rotation=25, ha="right")
+    ax.set(ylabel="errors over all 128 rows, in %", ylim=(-2, 103))
+    some = sum(end < 50 for end in ends.values())
+    ax.set_title(f"Below 50 % for {some} of {len(names)} targets, and far above the true errors")
+    ax.legend(loc="upper left", fontsize=10)
+    told = ", ".join(f"{WORDS[name]} {end:.0f} %" for name, end in ends.items())
+    plots.show(
+        figure,
+        f"32 training rows, means over {len(found['bound_x1']):,} training sets (majorities and x1 differs from x2: "
+        f"{len(next(iter(others.values())))}; trained ones: {len(trained['error_guess_x1'])} or "
+        f"{len(hard['error_guess_or2'])}). Black reaches from the upper to the lower limit of the count. Where no "
+        "guess fits there is no blue dot.",
+        f"Bounds by the lower limit of the count: {told}. The true errors lie far below.",
+    )
