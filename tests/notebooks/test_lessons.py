@@ -1,5 +1,7 @@
 """Lessons keep to their budgets and their shape; solutions are the source of the exercises."""
 
+import re
+
 import nbformat
 import pytest
 
@@ -52,6 +54,17 @@ def test_little_code_stands_before_the_first_figure(path):
                 break
             before += 0 if prose.folded(cell) else prose.lines(cell.source)
     assert before <= 10
+
+
+FIT = re.compile(r"\.fit\(\s*[\w.]*x_train\b[^)]*\)", re.DOTALL)  # on arrays
+
+
+@pytest.mark.parametrize("path", [*LESSONS, *SOLUTIONS], ids=lambda path: path.stem)
+def test_a_run_of_ones_own_shuffles_anew_in_each_epoch(path):
+    """After `keras.utils.set_random_seed`, `fit` on arrays takes the same batches in the same order in every epoch."""
+    code = "\n".join(c.source for c in prose.read(path).cells if c.cell_type == "code")
+    if "set_random_seed" in code:
+        assert all("shuffle=False" in call for call in FIT.findall(code))
 
 
 @each_lesson
