@@ -49,8 +49,8 @@ WHY = {
     "not testable here (no data)": "the data are not here",
 }
 WHY_REFERENCE = {  # of a mean or a share, whose reference is where the sentence is plainly false
-    "weaker than stated": "clearly more than where the sentence would be false, but less than stated",
-    "open (size)": "clearly more than where the sentence would be false; whether enough, these runs do not tell",
+    "weaker than stated": "clearly away from where the sentence is plainly false, but not as far as stated",
+    "open (size)": "clearly away from where the sentence is plainly false; whether far enough, these runs do not tell",
 }
 WHY_WITHIN = {  # where the region contains no effect
     "supported": "whatever difference there is, it is within the margin",

@@ -28,9 +28,9 @@ def show_ranks(ranks: Mapping, simpler: Mapping) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.0))
     left.plot(told["rank"], told["count"], "o-", color=plots.BLUE, markersize=4)
     left.set(
-        xscale="log", yscale="log", xlabel="rank of the function", ylabel="networks that say it"
+        xscale="log", yscale="log", xlabel="rank of the function", ylabel="networks of ten million"
     )
-    left.set_title(f"One function: {told['count'][2]:,.0f} networks of ten million")
+    left.set_title("Few functions come often, most once")
     by = simpler["by_words"].ravel()
     own, mixed = by, simpler["mixed_words"].ravel()
     edges = np.arange(0, 170, 7)
@@ -48,8 +48,8 @@ def show_ranks(ranks: Mapping, simpler: Mapping) -> None:
     right.legend(loc="upper left", fontsize=9)
     plots.show(
         figure,
-        "Left: the third commonest function is the first that is not constant; by lot it would have been met "
-        f"{ONCE:.0e} times. Right: {by.size:,} networks with at least 16 ones and 16 zeros.",
+        f"Left: the third commonest function, the first that is not constant, was met {told['count'][2]:,.0f} "
+        f"times; by lot {ONCE:.0e} times. Right: {by.size:,} networks with at least 16 ones and 16 zeros.",
         f"A falling curve of counts over ranks, from {told['count'][0]:,.0f} down to 1, and two histograms: the "
         "functions of random networks are simpler than their own answers in random order in "
         f"{simpler['simpler'].mean():.1f} % of cases.",
@@ -140,6 +140,6 @@ def show_bounds(found: Mapping, others: Mapping, trained: Mapping, hard: Mapping
         f"32 training rows, means over {len(found['bound_x1']):,} training sets (majorities and x1 differs from x2: "
         f"{len(next(iter(others.values())))}; trained ones: {len(trained['error_guess_x1'])} or "
         f"{len(hard['error_guess_or2'])}). Black reaches from the upper to the lower limit of the count. Where no "
-        "guess fits there is no blue dot.",
+        "guess fits there is no blue dot. Bound and blue: rows with repeats.",
         f"Bounds by the lower limit of the count: {told}. The true errors lie far below.",
     )

@@ -23,7 +23,7 @@ PAIRS = {  # rows of the figure of agreement: array, words, look
     "kappa_mlp_nngp": ("network and Gaussian process", "nngp"),
     "kappa_mlp_few": ("network and 5 neighbours", "one"),
     "kappa_mlp_one": ("network and nearest neighbour", "one"),
-    "kappa_stranger_one": ("the same, other training signals", "one"),
+    "kappa_stranger_one": ("network of other signals, neighbour", "one"),
     "kappa_cnn_one": ("conv. network and neighbour", "cnn"),
 }
 
@@ -55,8 +55,8 @@ def show_agreement(found: Mapping) -> None:
     told = "; ".join(f"{words}: {mean:.2f}" for words, mean in means.items())
     plots.show(
         figure,
-        f"On which new signals do both err? Dots: {len(found['kappa_mlp_one'])} data sets; bars: "
-        "99 % intervals of the mean.",
+        f"On which new signals do both err? Twin: same signals, another start. Small: "
+        f"{len(found['kappa_mlp_one'])} data sets; large: means, 99 % intervals behind them.",
         f"Kappa of errors. {told}.",
     )
 
@@ -149,7 +149,7 @@ def show_accuracy(found: Mapping[int, Mapping]) -> None:
     n = ", ".join(str(len(found[size]["accuracy_mlp"])) for size in sizes)
     plots.show(
         figure,
-        f"MNIST-1D; pale: single data sets, n = {n}; dotted: guessing.",
+        f"MNIST-1D; pale: single data sets, n = {n}; dotted at 10 %: guessing.",
         f"Accuracy grows with the number of training signals. With {sizes[-1]:,}: {told}.",
     )
 
@@ -215,7 +215,8 @@ def show_shifts(found: Mapping) -> None:
     ax.legend(loc="upper left", fontsize=10)
     plots.show(
         figure,
-        f"Only digits that all three recognise unmoved count. Thin: {len(found['counted'])} replicates; dotted: 5 %.",
+        f"Only digits that all three recognise unmoved count. Thin: {len(found['counted'])} replicates; dotted: 5 %. "
+        "Plainly false, on the card: what the plain network lost in a pilot.",
         f"Lost when moved by two pixels: {', '.join(told)}.",
     )
 

@@ -77,8 +77,8 @@ def show_riddle(found: Mapping, families: Mapping) -> None:
     )  # fmt: skip
     plots.show(
         figure,
-        f"Half of each image is white, so that 50 % is ignorance. Process: a Gaussian process. In the title: means of "
-        f"{len(families['network_half_plane'])} images.",
+        f"Above a half-plane, below a wavy field. Half is white: 50 % is ignorance. Process: a Gaussian one. In the "
+        f"title: means of {len(families['network_half_plane'])} images.",
         f"A half-plane and a wavy field, 20 of their pixels, and the guesses of a network and of a Gaussian process. "
         f"On average the network gets {means[0]:.0f} % of a half-plane right, and {means[1]:.0f} % once its pixels are "
         "shuffled.",
@@ -150,7 +150,7 @@ def show_families(found: Mapping) -> None:
     plots.show(
         figure,
         f"{len(found['network_half_plane'])} images of each kind. Left: means, and 100 networks (dots). Right: "
-        "differences with 99 % intervals.",
+        "differences with 99 % intervals. Field: random waves.",
         f"The network's lead over the Gaussian process is largest on the family {NAMES[best]}, {leads[best]:.1f} "
         f"points, and smallest on {NAMES[worst]}, {leads[worst]:.1f} points.",
     )
