@@ -202,7 +202,7 @@ def test_rows_trained_with_another_number_of_cores_count_as_those_of_another_pro
     assert store.index()["tiny/two_rates"].cores == machine.cores() >= 1
     change(root, second=(3, store.read("tiny/two_rates", registration())["second"][3] + 1e-4))
     assert command(["--rows"]) == 1
-    monkeypatch.setattr(store, "cores", lambda: 64)
+    monkeypatch.setattr(machine, "cores", lambda: 64)
     assert command(["--rows"]) == 0
     change(root, second=(slice(5), 40.0))
     assert command(["--rows"]) == 1

@@ -157,7 +157,8 @@ def test_an_interrupted_run_says_what_is_finished_and_breaks_nothing(tmp_path):
     paths = [add_notebook(tmp_path, "01_first"), add_notebook(tmp_path, "02_sleeps", asleep)]
     before = paths[1].read_bytes()
     with subprocess.Popen(
-        command(tmp_path), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+        command(tmp_path), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background ignore it
     ) as process:  # fmt: skip
         deadline = time.monotonic() + 60
         while not (tmp_path / "asleep").exists() and process.poll() is None:
