@@ -39,7 +39,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env experiments stability notebooks test verify wheel bench lab lint lock prose clean
+.PHONY: help env experiments stability notebooks test slow verify wheel bench lab lint lock prose clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -58,9 +58,15 @@ notebooks: env ## execute every lesson, in place (PROFILE=quick: few networks, t
 	@$(if $(FRESH),$(MAKE) --no-print-directory experiments FRESH=1)
 	@"$(PY)" -E -m tools.notebooks --profile "$(PROFILE)" --seed "$(SEED)" --out "$(OUT)" $(NOTEBOOKS)
 
-test: env ## the whole test suite
-	@$(CLEAN) PYTHONWARNDEFAULTENCODING=1 HYPOTHESIS_PROFILE="$(HYPOTHESIS_PROFILE)" \
-	  -m pytest -n auto --maxprocesses 4 --dist worksteal $(TEST_ARGS)
+# BLAS on one thread: several processes with a thread a core each wait for each other many times as long.
+PYTEST = $(CLEAN) PYTHONWARNDEFAULTENCODING=1 OPENBLAS_NUM_THREADS=1 HYPOTHESIS_PROFILE="$(HYPOTHESIS_PROFILE)" \
+  -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+test: env ## the tests, every lesson in the quick profile among them
+	@$(PYTEST) -m "not slow" $(TEST_ARGS)
+
+slow: env ## the tests that take longest: one experiment of each function, processes that are killed
+	@$(PYTEST) -m slow $(TEST_ARGS)
 
 verify: env ## execute the committed lessons again and compare their marked outputs, then the stored results
 	@"$(PY)" -E -m tools.verify $(NOTEBOOKS)

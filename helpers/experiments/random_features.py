@@ -88,6 +88,7 @@ class Fit:
         Features of the training examples.
     """
 
+    @one_thread  # with more, small decompositions wait for each other many times as long
     def __init__(self, phi):
         u, s, vt = np.linalg.svd(phi, full_matrices=False)
         keep = s > SMALLEST * s[0]
