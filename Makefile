@@ -25,6 +25,7 @@ TEST_ARGS ?=
 BENCH_ARGS ?=
 WHEEL_ARGS ?=
 HYPOTHESIS_PROFILE ?=
+FILES ?= class/*.json
 LAB_ARGS ?=
 # A leading ~ is the home folder, as everywhere else; spaces are part of a path.
 override VENV := $(patsubst ~/%,$(HOME)/%,$(VENV))
@@ -39,7 +40,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env experiments stability notebooks test slow verify wheel bench lab lint lock prose clean
+.PHONY: help env experiments stability notebooks test slow verify wheel bench class lab lint lock prose clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -78,6 +79,9 @@ wheel: env ## build the wheel and use it from another folder (WHEEL_ARGS=--insta
 bench: env ## time `fit_many` against plain Keras and JAX in 25 minutes; writes results/bench/ and benchmarks/README.md
 	@sh tools/add_jax.sh "$(PY)"
 	@$(CLEAN) benchmarks/bench.py $(BENCH_ARGS)
+
+class: env ## what a class handed in, beside the stored replicates (FILES="class/*.json"); pictures in build/class
+	@$(CLEAN) -m helpers.classroom $(FILES)
 
 lab: env ## open the notebooks in JupyterLab
 	@PYTHONPATH="$(CURDIR)" "$(PY)" -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks $(LAB_ARGS)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from IPython.display import HTML, Markdown, display
 
-from helpers import plots
+from helpers import classroom, plots
 from helpers._base import checks, paths
 from helpers._tensorflow import keras_defaults
 from helpers.claims import ledger, registry, show
@@ -117,6 +117,19 @@ class Session:
                     none = answer.removeprefix("no effect is ")
                     answer = f"{one.interval.estimate:.3g} (no effect: {none})"
                 self.say(f"*Registered as a control:* {one.statement} **{word}**: {answer}.")
+
+    def hand_in(self, id: str, seed: int, folder: str = "class") -> None:
+        """Train one replicate of a claim's experiment under the reader's own seed, and keep it in a file for the class.
+
+        See `classroom.hand_in` for the parameters; `make class` shows what a class handed in.
+        """
+        path, value, agrees = classroom.hand_in(id, seed, folder, self.registry)
+        if value is None:
+            self.say("Your replicate does not count: the experiment leaves such networks out.")
+        else:
+            word = "agrees" if agrees else "does not agree"
+            self.say(f"Your replicate measures {value:.3g}. Alone it {word} with the sentence.")
+        self.say(f"Hand in the file `{path}`.")
 
     def say(self, text: str) -> None:
         """Show a sentence whose numbers come from results."""
