@@ -134,8 +134,8 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_model_of_a_tutorial_trains_as_keras_trains_it(name):
-    trains_as_keras(*KINDS[name], turn=list(KINDS).index(name))
+def test_a_model_of_a_tutorial_trains_as_keras_trains_it(name, request):
+    trains_as_keras(KINDS, name, request)
 
 
 def test_outputs_are_what_the_model_returns_and_scores_are_of_the_same():
