@@ -100,7 +100,9 @@ def by_keras(build, start, y, loss, metrics, batches, weights):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", KINDS)
-def test_history_is_that_of_keras(name, weighted):
+def test_history_is_that_of_keras(name, weighted, request):
+    if not weighted:
+        request.getfixturevalue("uncompiled")
     build, y, loss, metrics = KINDS[name]
     more = {"sample_weight": WEIGHTS[:17]} if weighted else {}
     val = (X[17:], y[17:], *([WEIGHTS[17:]] if weighted else []))
