@@ -474,3 +474,18 @@ def test_every_task_is_run_once_and_the_first_error_ends_the_others():
     with pytest.raises(RuntimeError, match="failed"):
         runtime.run(fail, 2000)
     assert len(seen) <= runtime.workers()
+
+
+def test_ctrl_c_while_threads_are_started_ends_those_that_work(monkeypatch):
+    submit, heard = runtime.ThreadPoolExecutor.submit, []
+
+    def interrupted(pool, work):
+        if heard:
+            raise KeyboardInterrupt
+        heard.append("started")
+        return submit(pool, work)
+
+    monkeypatch.setattr(runtime.ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        runtime.run(lambda index, advance, stop: heard.append(stop.wait(60)), 3, threads=3)
+    assert heard == ["started", True]
