@@ -19,7 +19,7 @@ SPARSE, CATEGORICAL, BINARY = (
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "nadam", "adamw")
 
 
-COMPILED = 6
+COMPILED = 7
 
 
 def functional(ends, inputs=(6,)):
@@ -31,7 +31,7 @@ def functional(ends, inputs=(6,)):
 def trains_as_keras(kinds, name, request):
     """Assert that a member ends where Keras takes the same weights on the same batches.
 
-    One in `COMPILED` is compiled by XLA, which takes five times as long as all the rest.
+    One in `COMPILED` is compiled by XLA, which takes five times as long as to trace it.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def trains_as_keras(kinds, name, request):
             model.train_on_batch(x[rows], y[rows])
     found, expected = runs.predict(x)[1], model(x, training=False)
     np.testing.assert_allclose(found, expected, atol=2e-5)
-    np.testing.assert_allclose(runs.model(1)(x, training=False), found, atol=1e-6)
+    np.testing.assert_allclose(runs.model(1)(x, training=False), found, rtol=1e-5, atol=1e-6)
     if runs.settings["loss"] in ("mse", SPARSE, BINARY) and not model.losses:
         scores = runs.evaluate(x, LABELS if y is ONE_HOT and loss != "mse" else y)
         measured = model.evaluate(x, y, batch_size=len(x), verbose=0)

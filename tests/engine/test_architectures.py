@@ -56,7 +56,7 @@ def residual_images(x):
     h = L.ReLU()(L.BatchNormalization()(conv(3, activation=None, strides=2, use_bias=False)(x)))
     h = L.BatchNormalization()(conv(3, activation=None, use_bias=False)(h))
     aside = L.BatchNormalization()(conv(3, 1, activation=None, strides=2, use_bias=False)(x))
-    h = L.GlobalAveragePooling2D(2)(L.Activation("relu")(L.Add()([h, aside])))
+    h = L.GlobalAveragePooling2D()(L.Activation("relu")(L.Add()([h, aside])))
     return L.Dense(3, "softmax")(h)
 
 
@@ -189,7 +189,7 @@ KINDS = {
         IMAGES, LABELS > 0, BINARY,
     ),
     "all convolutional": (
-        lambda: S([conv(3), conv(3, strides=2), conv(3, 1), L.GlobalAveragePooling2D(2), L.Softmax()]),
+        lambda: S([conv(3), conv(3, strides=2), conv(3, 1), L.GlobalAveragePooling2D(), L.Softmax()]),
         *PICTURES,
     ),
     "residual images": (residual_images, *PICTURES),

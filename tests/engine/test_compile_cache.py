@@ -13,6 +13,7 @@ import pytest
 from helpers._tensorflow import tf
 from helpers.engine import compiled, resume
 
+pytestmark = pytest.mark.timeout(900)  # processes have deadlines of their own
 ROOT = Path(__file__).resolve().parents[2]
 # Trains little networks of several widths, each with a cache of its own, and predicts; prints of each what came out and
 # how many programs were traced.
@@ -31,7 +32,7 @@ for folder, width, loss in json.loads(sys.argv[1]):
     made.clear()
     runtime.forget()
     runs = fit_many(
-        models.mlp((1,), 1, hidden=(width,), batch_norm=True), line,
+        models.mlp((1,), 1, hidden=(width,)), line,
         members=3, epochs=3, batch_size=5, loss=eval(loss), progress=False,
     )
     parts = [*runs.weights, runs.history["loss"], runs.predict(x)]
