@@ -13,7 +13,7 @@ import pytest
 from helpers._tensorflow import tf
 from helpers.engine import compiled, resume
 
-pytestmark = pytest.mark.timeout(900)  # processes have deadlines of their own
+pytestmark = pytest.mark.timeout(1800)  # processes have deadlines of their own
 ROOT = Path(__file__).resolve().parents[2]
 # Trains little networks of several widths, each with a cache of its own, and predicts; prints of each what came out and
 # how many programs were traced.
@@ -54,7 +54,7 @@ def fit(*jobs, **variables):
         capture_output=True,
         encoding="utf-8",
         check=False,
-        timeout=240,
+        timeout=600,
     )
     assert found.returncode == 0, found.stderr
     return [tuple(one) for one in json.loads(found.stdout)]
