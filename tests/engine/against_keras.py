@@ -47,7 +47,7 @@ def trains_as_keras(kinds, name, request):
     y = y.astype(np.float32) if y.dtype == bool else y
     model = build()
     model.compile(OPTIMIZERS[turn % len(OPTIMIZERS)], loss=loss, run_eagerly=True)
-    runs = api.fit_many(model, x, y, members=2, epochs=2, batch_size=5, seed=3, progress=False)
+    runs = api.fit_many(model, x, y, members=2, epochs=2, batch_size=7, seed=3, progress=False)
     model(x[:1])
     start = [w[1] for w in runs.initial_weights]
     model.set_weights(start if len(start) == len(model.weights) else _with_adapted(model, start))
