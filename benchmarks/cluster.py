@@ -3,8 +3,8 @@
     python benchmarks/cluster.py [--members 400] [--epochs 200] [--repeats 5]
 
 The network of the Keras post, on worker processes of this machine with one thread each. One repeat of all follows the
-other, so that what else the machine does concerns all alike; the ratio is of two
-neighbours. The first call of each, which imports and compiles, is not counted. It writes results/bench/cluster.json.
+other, so that what else the machine does concerns all alike; the ratio is of two neighbours. The first call of each,
+which imports and compiles, is not counted. It writes results/bench/cluster.json.
 """
 
 from __future__ import annotations
@@ -13,20 +13,13 @@ import argparse
 import json
 import os
 import statistics
-import time
 
+import contenders
 import report
 import workloads
 
 from helpers._base import files, paths
 from helpers._base.machine import cores, processor
-
-
-def timed(call):
-    """Return the seconds that a call takes."""
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
 
 
 def measure(members, epochs, repeats):
@@ -35,18 +28,10 @@ def measure(members, epochs, repeats):
 
     import helpers
 
-    work = workloads.find("keras-post")
-    points = work.dataset()
+    trained = contenders.trainer(workloads.find("keras-post"))
 
     def train():
-        helpers.fit_many(
-            work.model,
-            points,
-            members=members,
-            epochs=epochs,
-            batch_size=work.batch,
-            progress=False,
-        )
+        trained(members, epochs)
 
     options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
     found = {"here": [], "1 worker": [], "2 workers": []}
@@ -66,7 +51,7 @@ def measure(members, epochs, repeats):
             call()  # imports and compiles
         for _ in range(repeats):
             for name, call in calls.items():
-                found[name].append(members / timed(call))
+                found[name].append(members / contenders.seconds(call))
     return found
 
 

@@ -119,8 +119,8 @@ def fit_tuned(workload, seed):
     return 1, first, run
 
 
-def fit_many(workload, seed):
-    """Prepare our own: all networks, with the history of every epoch."""
+def trainer(workload, seed=0):
+    """Return the function of members and epochs that trains a workload with `fit_many` and gives the history."""
     from helpers import fit_many as train
 
     points = workload.dataset()
@@ -135,6 +135,13 @@ def fit_many(workload, seed):
             seed=seed,
             progress=False,
         ).history
+
+    return call
+
+
+def fit_many(workload, seed):
+    """Prepare our own: all networks, with the history of every epoch."""
+    call = trainer(workload, seed)
 
     def run():
         history = call(workload.members, workload.epochs)

@@ -5,6 +5,7 @@ import pytest
 
 from helpers._tensorflow import keras
 from helpers.data import Dataset
+from helpers.engine import compiled, losses, runtime
 
 
 def pytest_collection_modifyitems(items):
@@ -23,6 +24,17 @@ def float64():
     yield
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def uncompiled(monkeypatch):
+    """Run programs as on a machine whose TensorFlow cannot compile with XLA: they begin five times as soon.
+
+    For tests that ask what a program computes, where others ask whether XLA compiles its parts.
+    """
+    monkeypatch.setattr(compiled, "XLA", False)
+    monkeypatch.setattr(losses, "XLA", False)
+    monkeypatch.setattr(runtime, "_cache", {})
 
 
 def make(task, shape=(3,), n=10, outputs=1, seed=0, val=0):

@@ -8,23 +8,19 @@ goes to the scheduler once, from worker to worker, and is made anew where it is 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import pickle
 import threading
-import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from helpers._base import checks
 from helpers._base.machine import processor
-from helpers.engine import door
+from helpers.engine import connecting, door
 from helpers.engine.parcels import Parcel
 from helpers.engine.places import LOOK, Places
 from helpers.engine.runtime import Advance, Chunk
@@ -97,7 +93,7 @@ def cluster(client: Any, *, timeout: float = 60) -> Iterator[Cluster]:
     """
     timeout = checks.real("timeout", timeout, low=0, low_open=True)
     with contextlib.ExitStack() as stack:
-        found = Cluster(_connected(client, timeout, stack))
+        found = Cluster(connecting.connected(client, timeout, stack))
         found.greet(timeout)
         token = _current.set(found)
         try:
@@ -152,7 +148,7 @@ class Cluster:
         pythons = {a: ".".join(w["host"]["python"].split(".")[:2]) for a, w in seen.items()}
         strange = {a: [f"Python {p}"] for a, p in pythons.items() if p != ours["python"]}
         if not strange:
-            found = self.client.run(door.unpacked(), door.packed(door.described))
+            found = self._described()
             strange = {a: door.differences(ours, one["versions"]) for a, one in found.items()}
             self.processors |= {one["processor"] for one in found.values()}
         strange = {address: texts for address, texts in sorted(strange.items()) if texts}
@@ -165,6 +161,14 @@ class Cluster:
                 stacklevel=5,
             )
 
+    def _described(self) -> dict[str, dict[str, Any]]:
+        """Return what `door.described` says of each worker; one that has gone meanwhile is left out."""
+        told = self.client.run(door.unpacked(), door.packed(door.described), on_error="return")
+        for error in told.values():
+            if isinstance(error, Exception) and not isinstance(error, OSError):
+                raise error
+        return {address: one for address, one in told.items() if isinstance(one, dict)}
+
     @contextlib.contextmanager
     def sent(
         self, parcel: Parcel
@@ -174,14 +178,15 @@ class Cluster:
 
         name = uuid.uuid4().hex
         shared = (name, parcel.settings, parcel.own, parcel.head, pickle.dumps(parcel.data))
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PB"}):
+        quiet = dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PB"})
+        with self._still_there(), quiet:
             # Not `door.admitted`: the others would wait until one worker has imported TensorFlow.
             held = self._submit(door.held(), *shared)
 
         places = Places(self.client.nthreads)
 
         def work(chunk, advance, stop):
-            with places.taken(stop) as address:
+            with self._still_there(), places.taken(stop) as address:
                 if address is None:
                     return None
                 what = (parcel.kind, held, pickle.dumps(parcel.rows(chunk)))
@@ -208,13 +213,28 @@ class Cluster:
         key = f"helpers-{uuid.uuid4().hex}"
         return self.client.submit(task, *arguments, key=key, pure=False, **where)
 
+    @contextlib.contextmanager
+    def _still_there(self) -> Iterator[None]:
+        """Name the cause of whatever a client says that has lost its scheduler, or was closed."""
+        from distributed.client import FutureCancelledError
+
+        try:
+            yield
+        except Exception as error:
+            if self.client.status == "running" and not isinstance(error, FutureCancelledError):
+                raise
+            raise ConnectionError(
+                "The cluster was lost while it worked: its scheduler has ended, or the client was closed. Connect "
+                "again, and repeat the call."
+            ) from error
+
     def _waited(self, future: Any, stop: threading.Event) -> list[np.ndarray] | None:
         """Return the arrays of a chunk, or None once ``stop`` is set; the task is cancelled then."""
         from distributed import KilledWorker
 
         done = threading.Event()
         future.add_done_callback(lambda _: done.set())
-        while not done.wait(LOOK):
+        while not done.wait(LOOK) and not future.done():  # a client that is closed calls nobody
             if stop.is_set():
                 future.cancel()
                 return None
@@ -227,42 +247,3 @@ class Cluster:
             ) from error
         self.processors.add(where)
         return arrays
-
-
-def _connected(client: Any, timeout: float, stack: contextlib.ExitStack) -> Any:
-    """Return a client that is in use; one that is made here is closed with ``stack``."""
-    try:
-        import distributed
-    except ImportError as error:
-        raise ImportError(
-            'helpers.cluster needs dask.distributed, the extra `cluster`: pip install "distributed>=2025.7".'
-        ) from error
-    if isinstance(client, (str, os.PathLike)):
-        try:
-            where = _address(os.fspath(client), timeout)
-            made = distributed.Client(where, timeout=timeout, set_as_default=False)
-        except (OSError, ValueError) as error:
-            remedy = "Is the scheduler running, and can this machine reach it?"
-            expected = "a client, or the address of a scheduler that answers"
-            kind = TimeoutError if isinstance(error, OSError) else ValueError
-            raise kind(checks.message("client", expected, client, remedy)) from error
-        return stack.enter_context(made)
-    if not isinstance(client, distributed.Client) or client.asynchronous:
-        remedy = "Of a LocalCluster or another cluster object give Client(cluster)."
-        expected = "a distributed.Client (not an asynchronous one) or an address"
-        raise TypeError(checks.message("client", expected, client, remedy))
-    return client
-
-
-def _address(text: str, timeout: float) -> str:
-    """Return an address as it is, or the one in a scheduler file, which may have to be written first."""
-    if not text.endswith(".json"):
-        return text
-    end = time.monotonic() + timeout
-    while True:
-        try:
-            return str(json.loads(Path(text).read_text(encoding="utf-8"))["address"])
-        except (OSError, ValueError, KeyError):  # none, or half of it
-            if time.monotonic() > end:
-                raise TimeoutError(text) from None
-            time.sleep(LOOK)

@@ -267,20 +267,27 @@ def _from_keras(loss):
         raise ValueError(
             checks.message("loss", f"one of {known}, a name or a function", type(loss).__name__)
         )
-    plain, given = _settings(type(loss)()), _settings(loss)  # some are missing in the configuration
     honoured = {"delta": "delta", "label_smoothing": "smoothing", "from_logits": "from_logits"}
-    for key, value in given.items():
-        if key not in honoured and value != plain[key]:
-            raise ValueError(
-                f"Argument `loss` must have {key}={plain[key]!r}. Received: {key}={value!r}."
-            )
+    given = settings("loss", loss, honoured)
     return Loss(name, **{ours: given[key] for key, ours in honoured.items() if key in given})
 
 
-def _settings(loss):
-    """Return the settings of a Keras loss, its name left out."""
-    found = {**getattr(loss, "_fn_kwargs", {}), **loss.get_config()}
-    return {key: value for key, value in found.items() if key not in ("name", "dtype")}
+def settings(name, given, honoured):
+    """Return the settings of a Keras loss or metric; refuse one off its default that is not ``honoured`` here.
+
+    ``name``: of the argument.
+    """
+    # Some are missing in the configuration of a loss.
+    plain, found = (
+        {**getattr(one, "_fn_kwargs", {}), **one.get_config()} for one in (type(given)(), given)
+    )
+    for key, value in found.items():
+        if key not in (*honoured, "name", "dtype") and value != plain.get(key):
+            raise ValueError(
+                f"Argument `{name}` must have {key}={plain.get(key)!r} in {type(given).__name__}. "
+                f"Received: {key}={value!r}."
+            )
+    return found
 
 
 def check_targets(name, y, task, outputs, num_classes):

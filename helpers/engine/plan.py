@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -228,18 +228,14 @@ def make(
         recipe,
         dataset,
         batch_size,
-        shuffle is not False,
         values,
-        tuple(sorted(kept)),
-        tiny.suits(recipe, loss),
-    )
-    shapes = replace(
-        shapes,
+        counts,
+        shuffled=shuffle is not False,
+        masked=tuple(sorted(kept)),
+        tiny=tiny.suits(recipe, loss),
         stopping=rule,
         probabilities=settled.probabilities,
         asked=asked_scores,
-        weighted={0: "", 1: "shared", 2: "own"}[counts["w"].ndim if "w" in counts else 0],
-        val_weighted="w_val" in counts,
     )
     keys = draws.noise_keys(seed, members) if shapes.random else np.zeros((members, 2), np.uint32)
 
@@ -403,12 +399,11 @@ def _shapes(
     recipe: Recipe,
     dataset: Dataset,
     batch_size: int,
-    shuffled: bool,
     values: Hyper,
-    masked: Iterable[int],
-    last: bool,
+    counts: Mapping[str, np.ndarray],
+    **decided: Any,
 ) -> Shapes:
-    """Return all that the compiled program's shape depends on, the widths of its chunks included."""
+    """Return all that the compiled program's shape depends on; ``decided`` are fields of it."""
     batch = min(batch_size, dataset.n_train)
     width = runtime.chunk_width(recipe, batch)
     return Shapes(
@@ -418,12 +413,12 @@ def _shapes(
         n_train=dataset.n_train,
         n_val=_validated(dataset),
         stacked=dataset.stacked,
-        shuffled=shuffled,
         task=dataset.task,
         penalised=tuple(values.l1),
         random=tuple(values.rates),
-        masked=tuple(masked),
-        tiny=last,
+        weighted={0: "", 1: "shared", 2: "own"}[counts["w"].ndim if "w" in counts else 0],
+        val_weighted="w_val" in counts,
+        **decided,
     )
 
 

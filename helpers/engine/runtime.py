@@ -203,8 +203,8 @@ def run(
 
     threads = min(threads or workers(), count)
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        pending = {pool.submit(work) for _ in range(threads)}
-        try:
+        try:  # from the first thread on: Ctrl-C may come while they are started
+            pending = {pool.submit(work) for _ in range(threads)}
             while pending:
                 finished, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in finished:

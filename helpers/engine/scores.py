@@ -247,13 +247,7 @@ def _score(given):
 
 def _of_keras(metric, kind):
     """Return the `Score` of an instance; refuse a setting that is not honoured here."""
-    plain, given = type(metric)().get_config(), metric.get_config()
-    for key, value in given.items():
-        if key not in (*_HONOURED, "name", "dtype") and value != plain.get(key):
-            raise ValueError(
-                f"Argument `metrics` must have {key}={plain.get(key)!r} in {type(metric).__name__}. "
-                f"Received: {key}={value!r}."
-            )
+    given = losses.settings("metrics", metric, _HONOURED)
     setting = given.get("threshold", given.get("k", given.get("label_smoothing", 0.0)))
     return Score(metric.name, kind, float(setting), bool(given.get("from_logits", False)))
 

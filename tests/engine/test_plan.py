@@ -16,7 +16,7 @@ import pytest
 from helpers import _tensorflow, models
 from helpers._base import memory
 from helpers._tensorflow import keras
-from helpers.engine import api, compiled, losses, plan, runs, runtime, train
+from helpers.engine import api, plan, runs, runtime, train
 from helpers.engine.recipe import Recipe
 from helpers.engine.runs import collect
 
@@ -67,14 +67,6 @@ def test_make_takes_what_fit_many_takes():
     mine = [name for name in ours if name != "validation_weight"]  # the third of validation_data
     assert [*mine, "progress"] == [name for name in theirs if name not in for_arrays]
     assert all(ours[name].default == theirs[name].default for name in mine)
-
-
-@pytest.fixture
-def uncompiled(monkeypatch):
-    """Run programs as on a machine whose TensorFlow cannot compile with XLA."""
-    monkeypatch.setattr(compiled, "XLA", False)
-    monkeypatch.setattr(losses, "XLA", False)
-    monkeypatch.setattr(runtime, "_cache", {})
 
 
 def test_without_xla_a_member_equals_plain_keras(line, uncompiled):
@@ -172,20 +164,26 @@ keras.config.set_image_data_format("channels_first"); keras.config.set_epsilon(1
 """
 
 
-def test_what_somebody_set_in_keras_is_shut_out_or_recorded(tmp_path):
+def here(code, capsys):
+    """Run a program in this process; return what it prints."""
+    runtime.forget()  # traced under other settings
+    exec(code, {})
+    return json.loads(capsys.readouterr().out)
+
+
+def test_what_somebody_set_in_keras_is_shut_out_or_recorded(tmp_path, capsys):
     theirs = {"floatx": "float64", "image_data_format": "channels_first", "epsilon": 1e-5}
     text = json.dumps({**theirs, "backend": "tensorflow"})
     (tmp_path / "keras.json").write_text(text, encoding="utf-8")
     left = SURROUNDED.replace("= keras_defaults()", "= []")
-    plain, by_file, by_call, left_as_it_is = (
-        json.loads(process(code, KERAS_HOME=str(home))[1])
-        for code, home in (
-            (SURROUNDED, tmp_path / "empty"),
-            (left, tmp_path),
-            (CHANGED + SURROUNDED, tmp_path / "empty"),
-            (CHANGED + left, tmp_path / "empty"),
+    by_file = json.loads(process(left, KERAS_HOME=str(tmp_path))[1])
+    try:
+        # In this process, whose Keras is as Keras comes.
+        plain, by_call, left_as_it_is = (
+            here(code, capsys) for code in (SURROUNDED, CHANGED + SURROUNDED, CHANGED + left)
         )
-    )
+    finally:
+        _tensorflow.keras_defaults()
     assert plain[1] == "float32" and plain[3] == []
     assert by_file[:3] == plain[:3] == by_call[:3]  # a keras.json counts nowhere
     assert by_call[3] == ["dtype_policy", "epsilon", "floatx", "image_data_format"]

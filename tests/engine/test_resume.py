@@ -430,9 +430,7 @@ print(hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest())
 def start(folder, log):
     """Start the training in a process of its own; the numbers of the chunks that it trains go to a file."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environment.pop(resume.VARIABLE, None)
-    if folder is not None:
-        environment[resume.VARIABLE] = str(folder)
+    environment[resume.VARIABLE] = str(folder)
     command = [sys.executable, "-W", "ignore", "-c", TRAINING]
     with log.open("w", encoding="utf-8") as errors:
         return subprocess.Popen(
@@ -451,13 +449,29 @@ def end(process, patience=240):
     return output
 
 
+def uninterrupted(monkeypatch, capsys):
+    """Return what the training prints in this process."""
+    changed = (
+        (resume, "KEEP_AFTER"),
+        (resume, "SPARE_BYTES"),
+        (runtime, "chunk_width"),
+        (train, "chunk"),
+    )
+    for module, name in changed:  # back afterwards
+        monkeypatch.setattr(module, name, getattr(module, name))
+    monkeypatch.delenv(resume.VARIABLE, raising=False)
+    exec(TRAINING, {})
+    return capsys.readouterr().out
+
+
 @pytest.mark.slow
-def test_a_killed_training_goes_on_from_its_chunks(tmp_path):
+@pytest.mark.timeout(900)  # of four trainings
+def test_a_killed_training_goes_on_from_its_chunks(tmp_path, monkeypatch, capsys):
     folder, log, kept = tmp_path / "chunks", tmp_path / "log", {}
     numbers = lambda paths: {int(path.name) for path in paths}  # noqa: E731
     whole = lambda: sorted(folder.rglob("[0-9]" * 5))  # noqa: E731
     for count in (2, 7):
-        process, deadline = start(folder, log), time.monotonic() + 120
+        process, deadline = start(folder, log), time.monotonic() + 240
         while len(whole()) < count and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         process.kill()
@@ -472,4 +486,4 @@ def test_a_killed_training_goes_on_from_its_chunks(tmp_path):
     assert sorted(map(int, log.read_text(encoding="utf-8").split())) == sorted(
         set(range(12)) - numbers(kept)
     )
-    assert resumed == end(start(None, log))
+    assert resumed == uninterrupted(monkeypatch, capsys)

@@ -2,23 +2,24 @@
 
 import numpy as np
 import pytest
+from against_keras import (
+    BINARY,
+    CATEGORICAL,
+    IMAGES,
+    LABELS,
+    ONE_HOT,
+    SPARSE,
+    L,
+    S,
+    X,
+    functional,
+    trains_as_keras,
+)
 
 from helpers._tensorflow import keras, tf
 from helpers.data import Dataset
 from helpers.engine import api, endings
 from helpers.engine.recipe import Recipe
-
-L, S = keras.layers, keras.Sequential
-RNG = np.random.default_rng(5)
-X = RNG.normal(size=(14, 6)).astype(np.float32)
-IMAGES = RNG.normal(size=(14, 6, 6, 1)).astype(np.float32)
-LABELS = RNG.integers(0, 3, 14)
-ONE_HOT = np.eye(3, dtype=np.float32)[LABELS]
-SPARSE, CATEGORICAL, BINARY = (
-    "sparse_categorical_crossentropy",
-    "categorical_crossentropy",
-    "binary_crossentropy",
-)
 
 
 def adapted():
@@ -26,12 +27,6 @@ def adapted():
     layer = L.Normalization()
     layer.adapt(3 * X + 2)
     return layer
-
-
-def functional(ends, inputs=(6,)):
-    """Return a Functional model of what a function makes of its input."""
-    tensor = keras.Input(inputs)
-    return keras.Model(tensor, ends(tensor))
 
 
 def heads(join):
@@ -136,45 +131,11 @@ KINDS = {
         *(X, LABELS, SPARSE),
     ),
 }
-OPTIMIZERS = ("sgd", "rmsprop", "adam", "nadam", "adamw")
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_model_of_a_tutorial_trains_as_keras_trains_it(name):
-    build, x, y, loss = KINDS[name]
-    optimizer = OPTIMIZERS[list(KINDS).index(name) % len(OPTIMIZERS)]
-    model = build()
-    model.compile(optimizer, loss=loss, run_eagerly=True)
-    runs = api.fit_many(model, x, y, members=2, epochs=2, batch_size=5, seed=3, progress=False)
-    model(x[:1])
-    start = [w[1] for w in runs.initial_weights]
-    model.set_weights(start if len(start) == len(model.weights) else _with_adapted(model, start))
-    for epoch in runs.batches(1):
-        for rows in epoch:
-            model.train_on_batch(
-                x[rows], y[rows].astype(np.float32) if y.dtype == bool else y[rows]
-            )
-    np.testing.assert_allclose(runs.predict(x)[1], model.predict(x, verbose=0), atol=2e-5)
-    np.testing.assert_allclose(runs.model(1).predict(x, verbose=0), runs.predict(x)[1], atol=1e-6)
-    measured = model.evaluate(x, y.astype(np.float32) if y.dtype == bool else y, verbose=0)
-    if not isinstance(
-        loss, (keras.losses.CategoricalCrossentropy, keras.losses.BinaryCrossentropy)
-    ):
-        found = runs.evaluate(x, LABELS if y is ONE_HOT and loss != "mse" else y)
-        if runs.settings["loss"] in ("mse", SPARSE, BINARY):
-            np.testing.assert_allclose(next(iter(found.values()))[1], measured, rtol=1e-4)
-
-
-def _with_adapted(model, start):
-    """Return weights of a model, those of layers that were adapted as they are."""
-    fresh = iter(start)
-    fixed = {
-        id(v)
-        for one in model._flatten_layers()
-        if isinstance(one, L.Normalization)
-        for v in one.weights
-    }
-    return [np.asarray(v) if id(v) in fixed else next(fresh) for v in model.weights]
+def test_a_model_of_a_tutorial_trains_as_keras_trains_it(name, request):
+    trains_as_keras(KINDS, name, request)
 
 
 def test_outputs_are_what_the_model_returns_and_scores_are_of_the_same():
