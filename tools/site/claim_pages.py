@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import html
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +19,10 @@ from helpers.claims.registry import Registry
 from helpers.experiments import judge, store
 from tools.site import ROOT, files, histogram, numbers, replicates
 
+# What a card begins with stands above it on these pages.
+TITLE_OF_CARD = re.compile(
+    r'<div style="opacity:.8">.*?</div><div style="margin:2px 0 8px">.*?</div>'
+)
 TOP = "../../"  # from a claim's page to the top of the site
 KINDS = {
     "estimate": "an estimate: a size and its interval decide",
@@ -56,7 +60,7 @@ def page(id: str, known: Known) -> str:
     parts = [
         f"---\norphan: true\n---\n# {record.statement}",
         _origin(record),
-        _raw(show.card(record)._repr_html_()),
+        _raw(TITLE_OF_CARD.sub("", show.card(record)._repr_html_(), count=1)),
         _withdrawn(record),
         "## Every replicate",
         *_replicates(claim, record, known),
@@ -244,7 +248,7 @@ def _registered(claim, record, known):
     table = "\n".join(f"| {_cell(name)} | {_cell(text)} |" for name, text in rows)
     file = f"claims/{claim.lesson}.toml"
     return (
-        f"| | |\n| --- | --- |\n{table}\n\nThe registration: [{file}]({TOP}{file}). "
+        f"| what | as registered |\n| --- | --- |\n{table}\n\nThe registration: [{file}]({TOP}{file}). "
         f"Its hash is the seed of the replicates: {_verdicts_link('how a verdict comes about')}."
     )
 
@@ -356,21 +360,19 @@ def index(known: Known, titles: Mapping[str, str]) -> str:
     for lesson, mine in judge.by_lesson(known.records.values()).items():
         parts.append(f"## {titles[lesson]}")
         parts.append(f"[The lesson](../notebooks/{lesson}.ipynb)")
-        lines = ["| verdict | sentence | result |", "| --- | --- | --- |"]
-        lines += [_listed(one) for one in mine]
-        parts.append("\n".join(lines))
+        lines = "\n".join(_listed(one) for one in mine)
+        parts.append(f":::{{rst-class}} claim-list\n:::\n\n{lines}")
     return "\n\n".join(parts) + "\n"
 
 
 def _listed(record):
-    """Return a claim's line of the index."""
-    result = f"{_words.result(record.deciding).partition(' [')[0]}, true if {_words.asked(record.deciding)}"
+    """Return a claim's entry in the index."""
+    found, asked = _words.result(record.deciding).partition(" [")[0], _words.asked(record.deciding)
     dot = "" if record.in_lesson else " ·"
-    statement = f"[{_cell(record.statement)}]({record.id}.md){dot}"
     word = f"{_words.MARK[record.word]} {record.word}" + (
         " (withdrawn)" if record.withdrawn else ""
     )
-    return f"| {word} | {statement} | {_cell(html.escape(result, quote=False))} |"
+    return f"- **{word}** [{record.statement}]({record.id}.md){dot} [{found}; true if {asked}]{{.claim-result}}"
 
 
 def write(folder: Path, known: Known, titles: Mapping[str, str]) -> int:

@@ -123,7 +123,10 @@ def svg(measured: Measured, values: np.ndarray, alt: str) -> str:
     axis = _axis(shown, measured, log)
     tallest = max(bar.count for bar in shown)
     top, bottom = LINE + 4, LINE + 4 + HEIGHT
-    parts = [_shaded(measured.region, axis, top, bottom)] if measured.region else []
+    if _binary(measured, values):  # yes or no: colours say it all
+        none, parts = None, []
+    else:
+        parts = [_shaded(measured.region, axis, top, bottom)] if measured.region else []
     parts += [_bar(bar, axis, tallest, bottom) for bar in shown]
     parts.append(_ruler._line(0, 100, bottom, "currentColor", 1, opacity=0.5))
     if none is not None and axis.holds(none):
@@ -142,6 +145,11 @@ def svg(measured: Measured, values: np.ndarray, alt: str) -> str:
         f'<svg role="img" aria-label="{html.escape(alt)}" width="100%" height="{height}" '
         f'font-size="13" style="display:block;overflow:visible">{"".join(parts)}</svg>'
     )
+
+
+def _binary(measured, values):
+    yes_or_no = measured.statistic == "proportion" or measured.region is None
+    return yes_or_no and set(np.unique(values)) <= {0.0, 1.0}
 
 
 def _is_mean(measured):
@@ -193,12 +201,10 @@ def _upright(at, top, bottom, style):
 def _ticks(shown, values, measured, axis, log):
     """Return what is written below: the ends, the region's edges, no effect; each different value where few."""
     statistic, none = measured.statistic, _ruler.none_of(measured)
-    if statistic in ("proportion", ""):
-        binary = set(np.unique(values)) <= {0.0, 1.0}
-        if (binary and statistic == "proportion") or measured.region is None:
-            names = {0.0: "no", 1.0: "yes"}
-            counts = {at: int(np.sum(values == at)) for at in np.unique(values)}
-            return [Label(axis.at(at), f"{names[at]}: {n:,}") for at, n in counts.items()]
+    if _binary(measured, values):
+        names = {0.0: "no", 1.0: "yes"}
+        counts = {at: int(np.sum(values == at)) for at in np.unique(values)}
+        return [Label(axis.at(at), f"{names[at]}: {n:,}") for at, n in counts.items()]
     marks = {float(np.min(values)), float(np.max(values))}
     if measured.region is not None:
         marks |= {x for x in (measured.region.at_least, measured.region.at_most) if x is not None}

@@ -17,13 +17,13 @@ COPIED = (  # byte for byte, in the place that links of the pages name
     "notebooks/*.ipynb",
     "notebooks/solutions/*.ipynb",
     "claims/[0-9]*.toml",
-    "docs/images/*",
     "docs/teaching/*.html",
     "helpers/claims/verdict.py",
     "results/registrations.csv",
     "results/bench/*.png",
     "references.bib",
 )
+SHOWN = ("docs/images/*",)  # pictures of pages that are HTML already
 LESSON = re.compile(
     r"^\| \[(?P<title>[^\]]+)\]\((?P<path>notebooks/[^)]+)\.ipynb\) \| (?P<question>.*?) "
     r"\| (?P<found>.*?) \| (?P<minutes>\d+) \|$",
@@ -37,7 +37,8 @@ def write(source: Path = SOURCE, extra: Path = EXTRA) -> int:
     extra.mkdir(parents=True, exist_ok=True)
     known = claim_pages.load(registry.load(), ledger.load())
     titles = lesson_titles(ROOT)
-    _copy(source)
+    _copy(COPIED, source)
+    _copy(SHOWN, extra)
     for path in sorted((ROOT / "docs").rglob("*.md")):
         _page(path, source / path.relative_to(ROOT))
     _page(ROOT / "benchmarks" / "README.md", source / "benchmarks" / "README.md")
@@ -61,9 +62,9 @@ def lesson_titles(root: Path) -> dict[str, str]:
     return found
 
 
-def _copy(source):
-    for path in (path for pattern in COPIED for path in sorted(ROOT.glob(pattern))):
-        target = source / path.relative_to(ROOT)
+def _copy(patterns, folder):
+    for path in (path for pattern in patterns for path in sorted(ROOT.glob(pattern))):
+        target = folder / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.is_file() or target.read_bytes() != path.read_bytes():
             shutil.copyfile(path, target)

@@ -21,6 +21,11 @@ def options(repository: str, jupyterhub: str = "") -> dict:
         "max_navbar_depth": 2,
         "navigation_with_keys": False,
         "collapse_navbar": True,
+        # The bar at the side holds the search; an empty one at the top takes no room.
+        **{
+            name: []
+            for name in ("navbar_start", "navbar_center", "navbar_end", "navbar_persistent")
+        },
     }
     if not repository:
         return shown
