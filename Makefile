@@ -25,6 +25,7 @@ TEST_ARGS ?=
 BENCH_ARGS ?=
 WHEEL_ARGS ?=
 SITE_ARGS ?=
+EDITIONS_ARGS ?=
 HYPOTHESIS_PROFILE ?=
 LAB_ARGS ?=
 # A leading ~ is the home folder, as everywhere else; spaces are part of a path.
@@ -43,7 +44,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env experiments stability notebooks test verify wheel bench lab lint lock site prose clean
+.PHONY: help env experiments stability notebooks test verify wheel bench lab lint lock site editions prose clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -97,6 +98,9 @@ site: env ## build the course as web pages in build/site, and test them (SITE_AR
 	@sh tools/add_site.sh "$(VENV)"
 	@$(CLEAN) -m tools.site $(SITE_ARGS)
 	@$(CLEAN) GENERALIZE_SITE=1 -m pytest tests/site $(TEST_ARGS)
+
+editions: env ## zips of the course for students and for instructors, in build/editions (NOTEBOOKS="00 01": only these)
+	@"$(PY)" -E -m tools.editions $(NOTEBOOKS) $(EDITIONS_ARGS)
 
 prose: env ## count each lesson against its budgets and list its long sentences
 	@"$(PY)" -E -m tools.prose $(NOTEBOOKS)

@@ -29,7 +29,7 @@ COMMON = (
     "claims/[0-9]*.toml",
     "claims/controls.toml",
     "results/*.*",
-    "results/first_edition/*.md",
+    "results/first_edition/README.md",
     "results/claims/*.json",
     "results/replicates/**/*.*",
     "docs/*.md",
@@ -43,8 +43,9 @@ COMMON = (
         "environment.yml",
         "Makefile",
     ),
-    *("references.bib", "LICENSE", "CITATION.cff"),
+    *("references.bib", "LICENSE", "CITATION.cff", "CONTRIBUTING.md"),
 )
+NOT_FOR_STUDENTS = ("docs/adapt.md", "CONTRIBUTING.md")
 PLANS = "docs/teaching/*"
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 FOR_TEACHERS = re.compile(r"(?:,? ·|,| and)? \[[^\]]*\]\((?:\.\./docs/teaching/|solutions/)[^)]*\)")
@@ -182,17 +183,22 @@ def readme(edition: str, stems: Sequence[str]) -> str:
 
 
 def common(stems: Sequence[str]) -> dict[str, bytes]:
-    """Return the files that both editions hold, by their place."""
+    """Return the files that both editions hold, by their place; pages link to lessons of the edition only."""
     found = {}
     for path in (path for pattern in COMMON for path in sorted(ROOT.glob(pattern))):
         if path.is_file() and "__pycache__" not in path.parts:
-            found[path.relative_to(ROOT).as_posix()] = path.read_bytes()
+            content = path.read_bytes()
+            if path.suffix == ".md":
+                content = without_dropped(content.decode("utf-8"), stems).encode("utf-8")
+            found[path.relative_to(ROOT).as_posix()] = content
     return found
 
 
 def student(stems: Sequence[str]) -> dict[str, bytes]:
     """Return the files of the student edition, by their place."""
     found = common(stems)
+    for place in NOT_FOR_STUDENTS:
+        del found[place]
     for place in [place for place in found if place.endswith(".md")]:
         text = found[place].decode("utf-8")
         top = "../" * place.count("/")

@@ -41,8 +41,8 @@ def write(source: Path = SOURCE, extra: Path = EXTRA) -> int:
     _copy(SHOWN, extra)
     for path in sorted((ROOT / "docs").rglob("*.md")):
         _page(path, source / path.relative_to(ROOT))
-    _page(ROOT / "benchmarks" / "README.md", source / "benchmarks" / "README.md")
-    _page(ROOT / "CHANGELOG.md", source / "changelog.md")
+    for name in ("benchmarks/README.md", "CHANGELOG.md", "CONTRIBUTING.md"):
+        _page(ROOT / name, source / name)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     _text(source / "index.md", index(readme, titles, known.records))
     _text(source / "synthesis.md", synthesis(readme))
