@@ -39,6 +39,7 @@ default_role = "tools-code"
 
 html_theme = "sphinx_book_theme"
 html_theme_options = options(REPOSITORY, JUPYTERHUB)
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_static_path = [str(ROOT / "tools" / "site" / "static")]
 html_extra_path = [str(EXTRA)]
 html_css_files = ["course.css"]
