@@ -72,7 +72,7 @@ def test_a_player_plays(tab):
 
 def test_formulas_are_drawn_without_a_network(tab):
     tab.goto(address("notebooks/11_measuring_basins.html"))
-    tab.wait_for_selector("mjx-container svg", timeout=30_000)
+    tab.wait_for_selector("mjx-container svg path", state="attached", timeout=30_000)
     assert tab.errors == [] and tab.outside == []
 
 

@@ -128,8 +128,9 @@ def arrays_of(known):
 
 
 def words_of(page):
-    """Return the text of a page without markup, spaces joined."""
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page.text)).split())
+    """Return the text of a page without markup, spaces joined, quotation marks as they are typed."""
+    text = html.unescape(re.sub(r"<[^>]*>", "", page.text))
+    return " ".join(text.translate(str.maketrans("‘’“”", "''\"\"")).split())
 
 
 @each_claim

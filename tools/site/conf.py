@@ -44,6 +44,10 @@ html_static_path = [str(ROOT / "tools" / "site" / "static")]
 html_extra_path = [str(EXTRA)]
 html_css_files = ["course.css"]
 html_show_sphinx = False
+html_use_index = False
+html_show_search_summary = (
+    False  # it would fetch every page found, which no browser does from a disk
+)
 html_copy_source = True
 html_sourcelink_suffix = ""
 mathjax_path = "mathjax/tex-svg.js"

@@ -8,7 +8,7 @@ from docutils.parsers.rst import roles
 from tools.site import reading
 
 CODE = re.compile(r"(``.+?``|`[^`]+`|:\w+:`[^`]+`)")
-KEY = re.compile(r"\[([a-z0-9-]+)\]_?(?![(:\[])")
+KEY = re.compile(r"\[([a-z0-9-]+)\]_?(?![(\[])")
 BARE = re.compile(r"(\||\w_(?=\W|$))")  # what reStructuredText would take for markup
 
 

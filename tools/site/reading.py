@@ -20,7 +20,7 @@ from tools.site import EXTRA, ROOT, links, numbers
 TOP = "../"  # every lesson stands in notebooks/
 PICTURE = re.compile(r'(<img alt="[^"]*" )src="data:image/png;base64,([^"]+)"')
 KEY = re.compile(r"^@\w+\{([^,]+),", re.MULTILINE)
-BRACKETED = re.compile(r"\[([a-z0-9-]+)\](?![(:\[])")
+BRACKETED = re.compile(r"\[([a-z0-9-]+)\](?![(\[])")
 
 
 def read(text: str) -> NotebookNode:
