@@ -53,6 +53,7 @@ WORKSHEET = re.compile(r"^## Worksheet\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTIL
 ANSWERS = re.compile(r"^\*Answers:\*.*", re.DOTALL | re.MULTILINE)
 ANSWER_PAGE = re.compile(r'<section class="answers">.*?</section>', re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+LONGEST = 3600  # seconds for all lessons
 RULERS = "worksheet_rulers.html"
 START = """\
 # Why do neural networks generalize? ({edition})
@@ -287,7 +288,7 @@ def run(archive: Path, profile: str, names: Sequence[str]) -> int:
         )
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
         environment |= {"PYTHONPATH": str(root), "GENERALIZE_STORE": "only"}
-        return subprocess.call([*command, *names], cwd=root, env=environment)
+        return subprocess.call([*command, *names], cwd=root, env=environment, timeout=LONGEST)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -75,6 +75,13 @@ def test_the_start_page_has_every_lesson_of_the_readme():
     assert "@" not in re.sub(r"<[^>]*>", "", page) and "?<!--" not in page
 
 
+def test_a_new_page_of_the_docs_has_a_place_in_the_menu():
+    known = {f"docs/{path.stem}" for path in (stage.ROOT / "docs").glob("*.md")}
+    assert set(stage.others("")) == known and known - set(stage.others("\ndocs/glossary\n")) == {
+        "docs/glossary"
+    }
+
+
 def test_buttons_that_launch_follow_the_one_address():
     assert "launch_buttons" not in theme.options("") and "repository_url" not in theme.options("")
     found = theme.options("https://github.com/a/b", "https://hub.example.edu")

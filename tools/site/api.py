@@ -20,6 +20,7 @@ Everything public, from its docstrings. Arrays have networks or replicates first
    from helpers import Dataset, data, fit_many, measures, models, predict_many, pruning, stats
 
 """
+FIRST = ("fit_many", "predict_many")  # what most readers look for
 
 
 def public() -> dict[str, list[str]]:
@@ -27,7 +28,8 @@ def public() -> dict[str, list[str]]:
     face = {name: getattr(helpers, name) for name in helpers.__all__}
     pages = {name: names_of(one) for name, one in face.items() if inspect.ismodule(one)}
     below = {name for names in pages.values() for name in names}
-    return {"training": [name for name in face if name not in pages and name not in below]} | pages
+    single = [name for name in face if name not in pages and name not in below]
+    return {"training": sorted(single, key=lambda name: (name not in FIRST, name))} | pages
 
 
 def names_of(module) -> list[str]:

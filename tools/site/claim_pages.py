@@ -243,7 +243,8 @@ def _registered(claim, record, known):
     for id in experiments(claim):
         one = known.registry.experiments[id]
         recipe = ", ".join(f"{key} = {json.dumps(value)}" for key, value in one.recipe.items())
-        rows.append((f"`{id}`", f"n = {one.n:,}; {f'`{recipe}`' if recipe else 'no settings'}"))
+        settings = f"`{recipe}`" if recipe else "no settings"
+        rows.append(("experiment", f"`{id}`: n = {one.n:,}; {settings}"))
         rows.append(("drawn", _drawn(id, known)))
     table = "\n".join(f"| {_cell(name)} | {_cell(text)} |" for name, text in rows)
     file = f"claims/{claim.lesson}.toml"

@@ -47,7 +47,9 @@ def write(source: Path = SOURCE, extra: Path = EXTRA) -> int:
     _text(source / "index.md", index(readme, titles, known.records))
     _text(source / "synthesis.md", synthesis(readme))
     _text(source / "teaching.md", teaching(readme))
-    _text(source / "bibliography.md", "# Literature\n\n```{bibliography}\n:all:\n```\n")
+    _text(
+        source / "bibliography.md", "# Literature\n\n```{bibliography}\n:all:\n:list: bullet\n```\n"
+    )
     claim_pages.write(source, known, titles)
     api.write(source / "api")
     return sum(1 for suffix in ("md", "rst", "ipynb") for _ in source.rglob(f"*.{suffix}"))
@@ -117,7 +119,13 @@ def index(readme: str, titles: Mapping[str, str], records: Mapping[str, Record])
     }
     for name, text in filled.items():
         template = template.replace(f"@{name}@", text)
-    return template
+    return template.replace("@OTHERS@", "\n".join(others(template)))
+
+
+def others(template: str) -> list[str]:
+    """Return the pages of ``docs/`` that a template does not list: a new one has its place in the menu at once."""
+    pages = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
+    return [f"docs/{page}" for page in pages if f"\ndocs/{page}\n" not in template]
 
 
 def _card(lesson):
@@ -153,5 +161,7 @@ def teaching(readme: str) -> str:
         f"{Path(one['path']).name[:2]}.md) | {one['minutes']} |"
         for one in lessons(readme)
     ]
-    pages = "\n".join(f"docs/teaching/{Path(one['path']).name[:2]}" for one in lessons(readme))
+    pages = "\n".join(
+        f"docs/teaching/{path.stem}" for path in sorted((ROOT / "docs/teaching").glob("*.md"))
+    )
     return template.replace("@ROWS@", "\n".join(rows)).replace("@PAGES@", pages)
