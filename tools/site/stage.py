@@ -48,7 +48,7 @@ def write(source: Path = SOURCE, extra: Path = EXTRA) -> int:
     _text(source / "synthesis.md", synthesis(readme))
     _text(source / "teaching.md", teaching(readme))
     _text(
-        source / "bibliography.md", "# Literature\n\n```{bibliography}\n:all:\n:list: bullet\n```\n"
+        source / "bibliography.md", "# Literature\n\n```{bibliography}\n:all:\n:style: plain\n```\n"
     )
     claim_pages.write(source, known, titles)
     api.write(source / "api")
