@@ -24,6 +24,8 @@ OUT ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
 WHEEL_ARGS ?=
+SITE_ARGS ?=
+EDITIONS_ARGS ?=
 HYPOTHESIS_PROFILE ?=
 FILES ?= class/*.json
 LAB_ARGS ?=
@@ -34,13 +36,16 @@ PY := $(VENV)/bin/python
 # Without the settings that somebody may have for Keras, Matplotlib, Jupyter, pytest, XLA or Python.
 CLEAN := "$(PY)" -E -m tools.surroundings
 
+LOCKED := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+  --custom-compile-command "make lock"
+
 # The environment's own kernel before any the user has installed, and nothing of the user's IPython start-up.
 export JUPYTER_PREFER_ENV_PATH := 1
 export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env experiments stability notebooks test slow verify wheel bench class lab lint lock prose clean
+.PHONY: help env experiments stability notebooks test slow verify wheel bench class lab lint lock site editions prose clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -92,11 +97,20 @@ lint: env ## check code and notebooks: ruff, its formatter, types
 	@if grep -q '^\[tool\.mypy\]' pyproject.toml; then "$(PY)" -m mypy; fi
 
 lock: ## pin every package again, with hashes (needs uv; UPGRADE=--upgrade takes the newest)
-	@uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
-	  --no-annotate --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE) --quiet -o requirements.txt
+	@uv pip compile pyproject.toml --extra test $(LOCKED) $(UPGRADE) --quiet -o requirements.txt
+	@sed -n '/^site = /,/^\]/s/^ *"\(.*\)".*/\1/p' pyproject.toml | \
+	  uv pip compile - --constraint requirements.txt $(LOCKED) $(UPGRADE) --quiet -o requirements-site.txt
 	@sed -i -E "s/ and platform_machine == 'x86_64' and sys_platform == 'linux'//; \
 	  s/ ; platform_machine == 'x86_64' and sys_platform == 'linux'//; \
-	  s/ ; python_full_version < '3.14'( and |( \\\\)$$)/ ; \2/; s/ ;  \\\\$$/ \\\\/" requirements.txt
+	  s/ ; python_full_version < '3.14'( and |( \\\\)$$)/ ; \2/; s/ ;  \\\\$$/ \\\\/" requirements.txt requirements-site.txt
+
+site: env ## build the course as web pages in build/site, and test them (SITE_ARGS=--changed: only what has changed)
+	@sh tools/add_site.sh "$(VENV)"
+	@$(CLEAN) -m tools.site $(SITE_ARGS)
+	@$(CLEAN) GENERALIZE_SITE=1 -m pytest tests/site $(TEST_ARGS)
+
+editions: env ## zips of the course for students and for instructors, in build/editions (NOTEBOOKS="00 01": only these)
+	@"$(PY)" -E -m tools.editions $(NOTEBOOKS) $(EDITIONS_ARGS)
 
 prose: env ## count each lesson against its budgets and list its long sentences
 	@"$(PY)" -E -m tools.prose $(NOTEBOOKS)

@@ -23,9 +23,9 @@ DIRECT = [
 LOCKED_PLATFORM = {"sys_platform": "linux", "platform_machine": "x86_64"}
 
 
-def locked():
-    """Return the requirements of the lock, hashes cut off."""
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+def locked(name="requirements.txt"):
+    """Return the requirements of a lock, hashes cut off."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     return [
         Requirement(line.rstrip(" \\"))
         for line in lines
@@ -66,6 +66,18 @@ def test_the_lock_has_one_version_and_hashes_of_each_package_and_no_other_platfo
     assert len(blocks) == len(names)
     for block in blocks:
         assert re.search(r"^\S+==\S+.* \\\n    --hash=sha256:[0-9a-f]{64}", block), block[:80]
+
+
+def test_the_lock_of_the_site_changes_no_version_and_holds_its_direct_dependencies_with_hashes():
+    pins = {canonicalize_name(entry.name): entry.specifier for entry in locked()}
+    site = {canonicalize_name(entry.name): entry for entry in locked("requirements-site.txt")}
+    shared = pins.keys() & site.keys()
+    assert shared and all(site[name].specifier == pins[name] for name in shared)
+    for entry in map(Requirement, PROJECT["optional-dependencies"]["site"]):
+        pin = site[canonicalize_name(entry.name)]
+        assert entry.specifier.contains(next(iter(pin.specifier)).version)
+    text = (ROOT / "requirements-site.txt").read_text(encoding="utf-8")
+    assert len(re.findall(r"^\S+==\S+.* \\\n    --hash=sha256:", text, re.MULTILINE)) == len(site)
 
 
 def test_the_versions_that_built_the_data_are_in_range_and_the_locked_ones():

@@ -1,0 +1,384 @@
+"""One page for each claim, from its registration, its record and the stored replicates; and their index."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from helpers.claims import _words, draws, show
+from helpers.claims.entries import Claim, Setting
+from helpers.claims.ledger import Measured, Record, SettingResult
+from helpers.claims.registry import Registry
+from helpers.experiments import judge, store
+from tools.site import ROOT, files, histogram, numbers, replicates
+
+# What a card begins with stands above it on these pages.
+TITLE_OF_CARD = re.compile(
+    r'<div style="opacity:.8">.*?</div><div style="margin:2px 0 8px">.*?</div>'
+)
+TOP = "../../"  # from a claim's page to the top of the site
+KINDS = {
+    "estimate": "an estimate: a size and its interval decide",
+    "existence": "an existence: one verified instance is enough",
+    "bound": "a bound: what was measured bounds the quantity",
+    "exact": "exact: every draw must agree",
+}
+ROLES = {
+    "source": "a sentence of a source",
+    "literature": "a result of a paper",
+    "ours": "a question of ours",
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that the pages are made of."""
+
+    registry: Registry
+    records: Mapping[str, Record]
+    arrays_of: Callable[[str], dict | None]
+    drawn: tuple[draws.Draw, ...]
+    kept: Mapping[str, store.Entry]
+
+
+def load(registry: Registry, records: Mapping[str, Record]) -> Known:
+    """Read the store and the record of draws."""
+    drawn = tuple(draws.lines(ROOT / "results" / "registrations.csv"))
+    return Known(registry, records, judge.reader(registry), drawn, store.index())
+
+
+def page(id: str, known: Known) -> str:
+    """Return the page of one claim, in Markdown."""
+    claim, record = known.registry.claims[id], known.records[id]
+    parts = [
+        f"---\norphan: true\n---\n# {record.statement}",
+        _origin(record),
+        _raw(TITLE_OF_CARD.sub("", show.card(record)._repr_html_(), count=1)),
+        _withdrawn(record),
+        "## Every replicate",
+        *_replicates(claim, record, known),
+        *_gates(record),
+        *_controls(record),
+        *_elsewhere(record),
+        "## What was registered before the data",
+        _registered(claim, record, known),
+        "## Code, and how to run it again",
+        *(_code(id, known) for id in experiments(claim)),
+        _neighbours(id, known),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def experiments(claim: Claim) -> list[str]:
+    """Return the experiments of a claim: those that decide first, each once."""
+    settings = [one.experiment for one in (*claim.main, *claim.elsewhere) if one.experiment]
+    return list(dict.fromkeys([*settings, *sorted(claim.experiments)]))
+
+
+def _raw(text):
+    return f"```{{raw}} html\n{text}\n```"
+
+
+def _cell(text):
+    """Return a text that may stand in a Markdown table."""
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def lesson_link(lesson: str) -> str:
+    """Return the link from a claim's page to its lesson."""
+    return f"[Lesson {int(lesson[:2])}]({TOP}notebooks/{lesson}.ipynb)"
+
+
+def _origin(record):
+    """Return who says so, in which words, and where it is taught."""
+    where = lesson_link(record.lesson)
+    where += "" if record.in_lesson else " · stands in the results only"
+    if record.role == "ours" or not record.source:
+        return f"{where} · {ROLES[record.role]}"
+    quote = f"> “{record.words}”\n>\n> — " if record.words else "> "
+    return (
+        f"{quote}{_words.who(record)} {{cite:p}}`{record.source}`\n\n{where} · {ROLES[record.role]}"
+    )
+
+
+def _withdrawn(record):
+    if not record.withdrawn:
+        return ""
+    return f":::{{warning}}\nThis claim was withdrawn: {record.withdrawn}\n:::"
+
+
+# ------------------------------------------------------------------------------------- replicates
+
+
+def _replicates(claim, record, known):
+    """Return a histogram for each quantity that decides."""
+    found = []
+    for setting, result in zip(claim.main, record.main, strict=True):
+        arrays = known.arrays_of(setting.experiment) if setting.experiment else None
+        for quantity, measured in zip(claim.quantities(setting), result.parts, strict=True):
+            name = ", ".join(x for x in (result.name, measured.name) if x)
+            found.append(figure(claim, quantity, measured, arrays, name))
+    return found
+
+
+def figure(
+    claim: Claim, quantity: Setting, measured: Measured, arrays: dict | None, name: str = ""
+) -> str:
+    """Return the histogram of one quantity with its caption, in Markdown."""
+    title = f"**{name[:1].upper()}{name[1:]}.** " if name else ""
+    if arrays is None or measured.interval is None:
+        return f"{title}There are no replicates to show: {_words.result(measured)}."
+    values = replicates.effects(claim, quantity, arrays)
+    what = _what(measured)
+    share = (
+        f" {measured.one_run:.0%} of them".replace("%", " %")
+        if measured.one_run is not None
+        else ""
+    )
+    agree = f"{share} lie, each alone, where the sentence is true." if share else ""
+    if measured.region is None:
+        agree = f"{share} are an instance."
+    text = f"{len(values):,} replicates: {what}.{agree}"
+    code = f" From `{quantity.values}`" + (
+        f" and `{quantity.baseline}`" if quantity.baseline else ""
+    )
+    drawing = histogram.svg(measured, values, f"{name + ': ' if name else ''}{text}")
+    box = f'<div class="replicates">{drawing}</div>'
+    return f"{title}{text}{code}.\n\n{_raw(box)}"
+
+
+def _what(measured):
+    return {
+        "mean": "the value of each",
+        "mean difference": "the difference in each pair",
+        "ratio": "the ratio in each pair, on a log scale",
+        "proportion": "how many say yes",
+        "difference of proportions": "by pair: only the first (100), both or neither (0), only the second (-100)",
+        "rank correlation": "the rank correlation within each data set",
+        "": "the value of each draw",
+    }[measured.statistic]
+
+
+# --------------------------------------------------------------------- gates, controls, elsewhere
+
+
+def _gates(record):
+    rows = [
+        (", ".join(x for x in (setting.name, part.name) if x), gate)
+        for setting in record.main
+        for part in setting.parts
+        for gate in part.gates
+    ]
+    if not rows:
+        return []
+    several = len({name for name, _ in rows}) > 1
+    lines = [
+        f"- {f'*{name}:* ' if several and name else ''}{gate.question} "
+        f"{'**' if not gate.passed else ''}{gate.answer}{'**' if not gate.passed else ''}"
+        for name, gate in rows
+    ]
+    return [
+        f"## Could it have come out?\n\n{_verdicts_link('Gates')} ask that before a verdict counts.",
+        "\n".join(dict.fromkeys(lines)),
+    ]
+
+
+def _verdicts_link(text):
+    return f"[{text}]({TOP}docs/verdicts.md)"
+
+
+def _controls(record):
+    if not record.controls:
+        return []
+    lines = [
+        f"- *{one.kind}* ({'passed' if one.passed else '**failed**'}): {one.statement} "
+        f"{one.answer[:1].upper()}{one.answer[1:]}. (`{one.experiment}`)"
+        for one in record.controls
+    ]
+    return [
+        "## Controls\n\nExperiments whose outcome is known, or must follow if a cause is right.",
+        "\n".join(lines),
+    ]
+
+
+def _elsewhere(record):
+    if not record.elsewhere:
+        return []
+    lines = ["| setting | true if | result | verdict |", "| --- | --- | --- | --- |"]
+    lines += [_row(one) for one in record.elsewhere]
+    return [
+        "## Elsewhere\n\nThe same sentence in other settings. They do not decide.",
+        "\n".join(lines),
+    ]
+
+
+def _row(setting: SettingResult):
+    several = len(setting.parts) > 1
+    name = [f"{part.name}: " if several and part.name else "" for part in setting.parts]
+    asked = "<br>".join(f"{a}{_words.asked(p)}" for a, p in zip(name, setting.parts, strict=True))
+    result = "<br>".join(f"{a}{_words.result(p)}" for a, p in zip(name, setting.parts, strict=True))
+    cells = (setting.name, asked, result, f"{_words.MARK[setting.word]} {setting.word}")
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+# ------------------------------------------------------------------------------------ registration
+
+
+def _registered(claim, record, known):
+    """Return a table of what was fixed before the data."""
+    rows = [("kind", KINDS[claim.kind])]
+    for setting, result in zip(claim.main, record.main, strict=True):
+        for quantity, measured in zip(claim.quantities(setting), result.parts, strict=True):
+            name = ", ".join(x for x in (result.name, measured.name) if x)
+            rows.append((f"true if{f' ({name})' if name else ''}", _asked(quantity, measured)))
+    rows.append(("why this size", claim.reason or "–"))
+    rows.append(("known before", claim.known or "–"))
+    for id in experiments(claim):
+        one = known.registry.experiments[id]
+        recipe = ", ".join(f"{key} = {json.dumps(value)}" for key, value in one.recipe.items())
+        settings = f"`{recipe}`" if recipe else "no settings"
+        rows.append(("experiment", f"`{id}`: n = {one.n:,}; {settings}"))
+        rows.append(("drawn", _drawn(id, known)))
+    table = "\n".join(f"| {_cell(name)} | {_cell(text)} |" for name, text in rows)
+    file = f"claims/{claim.lesson}.toml"
+    return (
+        f"| what | as registered |\n| --- | --- |\n{table}\n\nThe registration: [{file}]({TOP}{file}). "
+        f"Its hash is the seed of the replicates: {_verdicts_link('how a verdict comes about')}."
+    )
+
+
+def _asked(quantity, measured):
+    what = (
+        f"{quantity.statistic} of `{quantity.values}`"
+        if quantity.statistic
+        else f"`{quantity.values}`"
+    )
+    what += f" against `{quantity.baseline}`" if quantity.baseline else ""
+    return f"{_words.asked(measured)}: {what}"
+
+
+def _drawn(id, known):
+    lines = [one for one in known.drawn if one.experiment == id]
+    many = len({(one.hash, one.arrays) for one in lines})
+    dates = ", ".join(dict.fromkeys(one.date for one in lines)) or "–"
+    return f"{dates}; draw number {many}" if many > 1 else f"{dates}, once"
+
+
+# -------------------------------------------------------------------------------------------- code
+
+
+@cache
+def source(function: str) -> str:
+    """Return the source of an experiment's function, found without importing it.
+
+    Parameters
+    ----------
+    function : str
+        ``"module.function"`` in `helpers.experiments`.
+    """
+    module, name = function.split(".")
+    text = (ROOT / "helpers" / "experiments" / f"{module}.py").read_text(encoding="utf-8")
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return "\n".join(text.split("\n")[node.lineno - 1 : node.end_lineno])
+    return ""
+
+
+def _code(id, known):
+    one, entry = known.registry.experiments[id], known.kept.get(id)
+    file = f"helpers/experiments/{one.function.split('.')[0]}.py"
+    took = (
+        f" It took {_duration(entry.seconds)} on {entry.processor.partition(' (')[0]}."
+        if entry
+        else ""
+    )
+    lines = [
+        f"`{id}` is the function `{one.function.split('.')[1]}` in `{file}`.{took}",
+        f"```sh\nmake experiments ONLY={id} FRESH=1\n```",
+    ]
+    if _columns(id, known):
+        lines.append(f'```python\nfrom helpers import experiments\n\nexperiments.load("{id}")\n```')
+    folded = f"<details><summary>The function</summary>\n\n```python\n{source(one.function)}\n```\n\n</details>"
+    return "\n\n".join([*lines, folded])
+
+
+def _columns(id, known):
+    arrays, n = known.arrays_of(id), known.registry.experiments[id].n
+    return arrays is not None and any(
+        np.shape(value) == (n,) for name, value in arrays.items() if name != store.CONSTANTS
+    )
+
+
+def _duration(seconds):
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"
+
+
+def _neighbours(id, known):
+    """Return the links at the end: other claims on the same replicates, and the way back."""
+    claim = known.registry.claims[id]
+    same = [
+        other
+        for other, one in known.registry.claims.items()
+        if other != id and other in known.records and set(one.experiments) & set(claim.experiments)
+    ]
+    links = "\n".join(
+        f"- [{_words.MARK[known.records[x].word]} {known.records[x].statement}]({TOP}{numbers.page(x)}.md)"
+        for x in same
+    )
+    back = f"[All claims]({TOP}claims/index.md) · {lesson_link(claim.lesson)}"
+    return (f"## Other claims on these replicates\n\n{links}\n\n" if same else "") + back
+
+
+# ------------------------------------------------------------------------------------------- index
+
+
+def index(known: Known, titles: Mapping[str, str]) -> str:
+    """Return the page that lists all claims by lesson.
+
+    Parameters
+    ----------
+    known : Known
+        From `load`.
+    titles : dict of str to str
+        The title of each lesson.
+    """
+    parts = [
+        "# All claims",
+        show.headline(known.records.values()),
+        "Each sentence leads to its page: every replicate, what was registered, the controls, the code. "
+        "[How a verdict comes about](../docs/verdicts.md). "
+        "A dot (·) marks what stands in the results only, not in a lesson.",
+    ]
+    for lesson, mine in judge.by_lesson(known.records.values()).items():
+        parts.append(f"## {titles[lesson]}")
+        parts.append(f"[The lesson](../notebooks/{lesson}.ipynb)")
+        lines = "\n".join(_listed(one) for one in mine)
+        parts.append(f":::{{rst-class}} claim-list\n:::\n\n{lines}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _listed(record):
+    """Return a claim's entry in the index."""
+    found, asked = _words.result(record.deciding).partition(" [")[0], _words.asked(record.deciding)
+    dot = "" if record.in_lesson else " ·"
+    word = f"{_words.MARK[record.word]} {record.word}" + (
+        " (withdrawn)" if record.withdrawn else ""
+    )
+    return f"- **{word}** [{record.statement}]({record.id}.md){dot} [{found}; true if {asked}]{{.claim-result}}"
+
+
+def write(folder: Path, known: Known, titles: Mapping[str, str]) -> int:
+    """Write all pages below a folder; return how many claims there are."""
+    for id in known.records:
+        files.renew(folder / f"{numbers.page(id)}.md", page(id, known))
+    files.renew(folder / "claims" / "index.md", index(known, titles))
+    return len(known.records)

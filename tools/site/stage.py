@@ -1,0 +1,167 @@
+"""Lay out what Sphinx reads: the committed pages as they are or with links of the site, and the generated ones."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from helpers.claims import ledger, registry, show
+from helpers.claims.ledger import Record
+from tools import notebooks
+from tools.site import EXTRA, ROOT, SOURCE, api, claim_pages, files, numbers, reading
+
+COPIED = (  # byte for byte, in the place that links of the pages name
+    "notebooks/*.ipynb",
+    "notebooks/solutions/*.ipynb",
+    "claims/[0-9]*.toml",
+    "docs/teaching/*.html",
+    "helpers/claims/verdict.py",
+    "results/registrations.csv",
+    "results/bench/*.png",
+    "references.bib",
+)
+SHOWN = ("docs/images/*",)  # pictures of pages that are HTML already
+LESSON = re.compile(
+    r"^\| \[(?P<title>[^\]]+)\]\((?P<path>notebooks/[^)]+)\.ipynb\) \| (?P<question>.*?) "
+    r"\| (?P<found>.*?) \| (?P<minutes>\d+) \|$",
+    re.MULTILINE,
+)
+
+
+def write(source: Path = SOURCE, extra: Path = EXTRA) -> int:
+    """Write everything anew; return the number of pages."""
+    source.mkdir(parents=True, exist_ok=True)
+    extra.mkdir(parents=True, exist_ok=True)
+    known = claim_pages.load(registry.load(), ledger.load())
+    titles = lesson_titles(ROOT)
+    _copy(COPIED, source)
+    _copy(SHOWN, extra)
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        _page(path, source / path.relative_to(ROOT))
+    for name in ("benchmarks/README.md", "CHANGELOG.md", "CONTRIBUTING.md"):
+        _page(ROOT / name, source / name)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    _text(source / "index.md", index(readme, titles, known.records))
+    _text(source / "synthesis.md", synthesis(readme))
+    _text(source / "teaching.md", teaching(readme))
+    _text(
+        source / "bibliography.md", "# Literature\n\n```{bibliography}\n:all:\n:style: plain\n```\n"
+    )
+    claim_pages.write(source, known, titles)
+    api.write(source / "api")
+    return sum(1 for suffix in ("md", "rst", "ipynb") for _ in source.rglob(f"*.{suffix}"))
+
+
+def lesson_titles(root: Path) -> dict[str, str]:
+    """Return the first heading of each lesson by its stem."""
+    found = {}
+    for path in notebooks.lessons(root):
+        cells = reading.nbformat.read(path, as_version=4).cells
+        found[path.stem] = cells[0].source.split("\n")[0].removeprefix("# ")
+    return found
+
+
+def _copy(patterns, folder):
+    for path in (path for pattern in patterns for path in sorted(ROOT.glob(pattern))):
+        target = folder / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.is_file() or target.read_bytes() != path.read_bytes():
+            shutil.copyfile(path, target)
+
+
+def _page(path, target):
+    """Write a committed page with its links and numbers as the site has them."""
+    top = "../" * (len(target.relative_to(SOURCE).parts) - 1)
+    _text(target, reading.page(path.read_text(encoding="utf-8"), top))
+
+
+def _text(path, text):
+    files.renew(path, text)
+
+
+# --------------------------------------------------------------------------- pages from the README
+
+
+def section(readme: str, heading: str) -> str:
+    r"""Return the text below a heading of the second level, up to the next.
+
+    Examples
+    --------
+    >>> section("# A\n## B\none\n## C\ntwo", "B")
+    'one'
+    """
+    text = readme.split(f"## {heading}\n", 1)[1]
+    return re.split(r"^## ", text, maxsplit=1, flags=re.MULTILINE)[0].strip()
+
+
+def lessons(readme: str) -> list[Mapping[str, str]]:
+    """Return the rows of the README's table of lessons: title, path, question, found, minutes."""
+    return [found.groupdict() for found in LESSON.finditer(readme)]
+
+
+def index(readme: str, titles: Mapping[str, str], records: Mapping[str, Record]) -> str:
+    """Return the start page: the template with introduction, picture and lessons of the README, and numbers."""
+    template = (Path(__file__).parent / "pages" / "index.md").read_text(encoding="utf-8")
+    template = numbers.linked(show.fill_numbers(template, records), "")
+    title, picture, first, second, *_ = readme.split("\n\n")
+    alt, place = re.fullmatch(r"!\[(.*)\]\((.*)\)", picture).groups()
+    filled = {
+        "TITLE": title.removeprefix("# "),
+        "ALT": alt,
+        "PICTURE": place,
+        "FIRST": numbers.linked(first, ""),
+        "SECOND": numbers.linked(second, ""),
+        "LESSONS": "\n".join(_card(one) for one in lessons(readme)),
+        "NOTEBOOKS": "\n".join(f"notebooks/{stem}" for stem in titles),
+    }
+    for name, text in filled.items():
+        template = template.replace(f"@{name}@", text)
+    return template.replace("@OTHERS@", "\n".join(others(template)))
+
+
+def others(template: str) -> list[str]:
+    """Return the pages of ``docs/`` that a template does not list: a new one has its place in the menu at once."""
+    pages = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
+    return [f"docs/{page}" for page in pages if f"\ndocs/{page}\n" not in template]
+
+
+def _card(lesson):
+    """Return a lesson as a box of the start page, in HTML."""
+    number, _, name = lesson["title"].partition(" ")
+    found = numbers.linked(lesson["found"], "")
+    return (
+        f'<div class="lesson"><div class="lesson-number">{number}</div><div>'
+        f'<a class="lesson-title" href="{lesson["path"]}.html">{html.escape(name)}</a>'
+        f'<div class="lesson-question">{html.escape(lesson["question"])}</div>'
+        f'<div class="lesson-found">{found.replace("`val_loss`", "<code>val_loss</code>")}</div>'
+        f'<div class="lesson-minutes">{lesson["minutes"]} minutes</div></div></div>'
+    )
+
+
+def synthesis(readme: str) -> str:
+    """Return the page with what the lessons say about the title."""
+    heading = "What the lessons say about the title"
+    text = reading.page(section(readme, heading), "")
+    rows = [
+        f"| [{one['title']}]({one['path']}.ipynb) | {reading.page(one['found'], '')} |"
+        for one in lessons(readme)
+    ]
+    table = "\n".join(["| lesson | what we found |", "| --- | --- |", *rows])
+    return f"# {heading}\n\n{text}\n\n## Lesson by lesson\n\n{table}\n"
+
+
+def teaching(readme: str) -> str:
+    """Return the page that leads to the pages for teachers."""
+    template = (Path(__file__).parent / "pages" / "teaching.md").read_text(encoding="utf-8")
+    rows = [
+        f"| [{one['title']}]({one['path']}.ipynb) | [plan, polls, worksheet](docs/teaching/"
+        f"{Path(one['path']).name[:2]}.md) | {one['minutes']} |"
+        for one in lessons(readme)
+    ]
+    pages = "\n".join(
+        f"docs/teaching/{path.stem}" for path in sorted((ROOT / "docs/teaching").glob("*.md"))
+    )
+    return template.replace("@ROWS@", "\n".join(rows)).replace("@PAGES@", pages)
