@@ -179,7 +179,9 @@ def test_parts_whose_reference_is_called_differently_have_their_own_rulers_and_n
     rows = [_ruler.Row(one.name, one) for one in (alike, better)]
     drawn = _ruler.rulers(rows, "")
     assert drawn.count("<svg") == 2
-    assert all(text in drawn for text in ("shuffled", "half-planes", "plainly true", "plainly false"))
+    assert all(
+        text in drawn for text in ("shuffled", "half-planes", "plainly true", "plainly false")
+    )
 
 
 def test_a_long_name_is_cut_to_the_narrowest_ruler_and_whole_in_the_text():
