@@ -41,10 +41,13 @@ def sizes(seed, n, *, widths, depths, width, depth, epochs, rate, decay=False, b
         ``excess_width, training_width`` (n, K), ``excess_depth, training_depth`` (n, L): excess risk, and training
         error over the noise variance. ``slope_width, slope_depth`` (n,): of log2 of the excess risk per doubling of the
         number of weights, its constants ``weights_width, weights_depth``. ``smallest_width, largest_width,
-        smallest_depth, largest_depth`` (n,): excess risk at the ends; ``line`` (n,): of least squares.
+        smallest_depth, largest_depth`` (n,): excess risk at the ends; ``possible_width, possible_depth`` (n,): the
+        slopes if the largest network did no better than copying the nearest point; ``line`` (n,): excess risk of least
+        squares.
     """
     sets = [noisy_line.draw(seed, row) for row in range(n)]
     x, truth = noisy_line.places(sets[0])
+    copied = np.mean((noisy_line.nearest(sets, x) - truth) ** 2, axis=1)
     found, constants = {}, {}
     for name, shapes in (
         ("width", [[one] * depth for one in widths]),
@@ -71,6 +74,7 @@ def sizes(seed, n, *, widths, depths, width, depth, epochs, rate, decay=False, b
         found |= {
             f"excess_{name}": excess, f"training_{name}": np.stack(training, axis=1),
             f"slope_{name}": slope(excess, count),
+            f"possible_{name}": slope(np.column_stack([excess[:, :-1], copied]), count),
             f"smallest_{name}": excess[:, 0], f"largest_{name}": excess[:, -1],
         }  # fmt: skip
         constants[f"weights_{name}"] = count

@@ -31,7 +31,6 @@ from helpers.experiments.random_labels import (
     training_only,
 )  # fmt: skip
 
-
 PLACES = 48  # by so many places, less one, a signal of MNIST-1D is moved
 
 

@@ -127,7 +127,7 @@ def coefficients(seed, n, *, task, sizes, hidden, epochs, rate, batch):
 
 
 def summary(each, known, spans):
-    """Return the coefficients of one arm from sensitivities (M, L, N), whether all labels are given (M, L), and spans."""
+    """Return the coefficients of one arm: sensitivities (M, L, N), whether all labels are given (M, L), spans (L,)."""
     fitted = known.any(axis=1)
     last = np.where(fitted, known.argmax(axis=1), len(spans) - 1)
     until = np.arange(len(spans)) <= last[:, None]  # (M, L)
