@@ -94,7 +94,12 @@ def compare(seed, n, *, sizes, hidden, epochs, looks, rate, batch, counts, noise
             hits = {name: pair[1] == one.y_test for name, pair in said.items()}
             look = as_good_as(val["one"], 100 * early[:, at].mean(axis=1))
             count = counts[as_good_as(val["few"], [val[count] for count in counts])]
-            own = {"one": hits["one"], "few": hits["few"], "twin": later[look, at], "process": hits[count]}
+            own = {
+                "one": hits["one"],
+                "few": hits["few"],
+                "twin": later[look, at],
+                "process": hits[count],
+            }
             here = {f"kappa_{name}": kappa(right[at], hit) for name, hit in own.items()}
             here |= {f"accuracy_{name}": 100 * hit.mean() for name, hit in own.items()}
             here |= {

@@ -155,7 +155,10 @@ def by_own_kernel(white, at, *, layers, kind, side=SIDE):
     Inputs are the two places and a 1, which stands for the biases; otherwise a network without biases would give all
     pixels on a ray from the middle one colour. The noise is that of the largest marginal likelihood.
     """
-    x, y = np.column_stack([places(side), np.ones(side**2)]).astype(float), np.where(white[at], 1.0, -1.0)
+    x, y = (
+        np.column_stack([places(side), np.ones(side**2)]).astype(float),
+        np.where(white[at], 1.0, -1.0),
+    )
     across = kernels.kernel(x, x[at], layers=layers, kind=kind)
     inner = across[at]
     inner, across = (part / np.mean(np.diag(inner)) for part in (inner, across))
