@@ -150,7 +150,7 @@ def by_process(white, at, side=SIDE):
 
 @one_thread
 def by_own_kernel(white, at, *, layers, kind, side=SIDE):
-    """Return what the process of infinitely wide networks guesses, (P,) bool: `kernels.kernel` in the place of the bell.
+    """Return what the process of infinitely wide networks guesses, (P,) bool; its covariance is `kernels.kernel`.
 
     Inputs are the two places and a 1, which stands for the biases; otherwise a network without biases would give all
     pixels on a ray from the middle one colour. The noise is that of the largest marginal likelihood.
@@ -244,8 +244,8 @@ def rivals(seed, n, *, shown, hidden, steps, rate, names, side=SIDE):
     -------
     dict
         For each family F: ``network_F, process_F, nngp_F, ntk_F`` (n,): percentage right, of a network, of the process
-        with the bell-shaped covariance, and of the two processes of infinitely wide networks of as many layers; ``lead_F``:
-        network minus nngp; ``short_F``: what the nngp misses.
+        with the bell-shaped covariance, and of the two processes of infinitely wide networks of as many layers.
+        ``lead_F``: network minus nngp; ``short_F``: what the nngp misses.
     """
     found = {}
     for family in names:
