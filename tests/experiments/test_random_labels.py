@@ -5,12 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
+from helpers import stats
+from helpers.claims import registry
 from helpers.experiments import (
     capacity,
     keras_post,
     overfitting_pays,
     random_labels,
     random_labels_first,
+    store,
 )
 from helpers.experiments import random_labels_rivals as rivals
 from helpers.experiments import random_labels_sensitivity as sensitivity
@@ -266,3 +269,23 @@ def test_places_outside_are_missed_where_places_inside_are_learned():
     assert (found["outside"] > found["inside"] + 20).all()
     assert (found["taught"] < found["outside"] - 20).all()
     assert np.allclose(found["room"], 90 - found["inside"])
+
+
+def test_where_luck_missed_a_number_the_last_hit_counts_more_and_the_verdict_stays():
+    hits = np.array([[True, False, True], [True, True, False], [False, False, False]])
+    numbers = [10, 20, 40]
+    low, high = (capacity.threshold(hits, numbers, last=last) for last in (False, True))
+    assert np.allclose(low, [200**0.5, 800**0.5, 10]) and np.allclose(high, [40, 800**0.5, 10])
+    id = "capacity/largest"
+    kept = store.read(id, registry.registration(id))
+    most = {
+        width: capacity.threshold(
+            kept[f"fitted_{width}"], kept["constants"][f"sizes_{width}"], last=True
+        )
+        for width in (8, 32)
+    }
+    shares = {width: values / capacity.weights_of(width) for width, values in most.items()}
+    assert stats.ratio_interval(shares[8], shares[32]).high < 0.75
+    slope = (most[32] - most[8]) / (capacity.weights_of(32) - capacity.weights_of(8))
+    found = stats.mean_interval(slope)
+    assert found.low > 0.5 and found.high < 1.0
