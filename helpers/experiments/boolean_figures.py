@@ -70,7 +70,7 @@ def show_rows(steps: Mapping, trained: Mapping, target: str = "and2") -> None:
     left.plot([0, most], [0, most], ":", color=plots.GREY, linewidth=2)
     left.set(xlabel="guesses wrong there, in %", ylabel="trained ones wrong there, in %")
     left.set_title(f"96 unseen rows: rank correlation {agree[one]:.2f}")
-    kinds = {"guessed": "guess", "first step\nthat fits": "step", "end of\nan epoch": "epoch"}
+    kinds = {"guessed": "guess", "SGD, first\nfit": "step", "end of\nan epoch": "epoch"}
     paths = np.stack([steps[f"error_{kind}_{target}"] for kind in kinds.values()], axis=1)
     last = trained[f"error_end_sgd_{target}"].astype(float)
     means = [*paths.mean(axis=0, dtype=float), last.mean()]
@@ -83,7 +83,6 @@ def show_rows(steps: Mapping, trained: Mapping, target: str = "and2") -> None:
     right.set(
         xlim=(-0.25, 3.6),
         ylabel="errors on the unseen rows, in %",
-        xlabel="                    SGD",
     )
     right.set_title(f"From {means[1]:.1f} to {means[3]:.1f} % by training on")
     right.set_ylim(0, None)
