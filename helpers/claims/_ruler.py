@@ -156,7 +156,7 @@ def _apart(one, two, gap=2.0):
     return b + gap <= c or d + gap <= a
 
 
-def svg(rows: Sequence[Row], alt: str) -> str:
+def svg(rows: Sequence[Row], alt: str, several: bool | None = None) -> str:
     """Return one ruler.
 
     Parameters
@@ -165,8 +165,11 @@ def svg(rows: Sequence[Row], alt: str) -> str:
         Of one statistic and one no effect.
     alt : str
         What it shows, for those who do not see it.
+    several : bool or None
+        Whether the card has several rows, so that each is named; None looks at these alone.
     """
-    scale, several = axis(rows), len(rows) > 1
+    scale = axis(rows)
+    several = len(rows) > 1 if several is None else several
     top, step = LINE + 2, STRIP + BLOCK
     bottom = top + step * len(rows)
     parts = [_top_label(rows, scale)]
@@ -300,6 +303,11 @@ def _upright(at, y, style):
     )
 
 
+def called(measured: Measured) -> str:
+    """Return how the ruler calls no effect."""
+    return name_of_none(measured.statistic, measured.shape)
+
+
 def _edges(measured):
     region = measured.region
     return [x for x in (region.at_least, region.at_most) if x is not None]
@@ -310,16 +318,17 @@ def _bottom_labels(rows, scale):
     edges = dict.fromkeys(edge for row in rows for edge in _edges(row.measured))
     found = [Label(scale.at(x), number(x, statistic)) for x in edges if x != none]
     if none is not None:
-        text = f"{number(none, statistic)}: {name_of_none(statistic)}"
+        text = f"{number(none, statistic)}: {called(rows[0].measured)}"
         found.append(Label(scale.at(none), text))
     return found
 
 
 def rulers(rows: Sequence[Row], alt: str) -> str:
-    """Return as many rulers as the rows need: rows of one statistic and one no effect share theirs."""
+    """Return as many rulers as the rows need: rows of one statistic and one no effect, called alike, share theirs."""
     groups: dict[tuple, list[Row]] = {}
     for row in rows:
         if row.measured.region is not None:
             measured = row.measured
-            groups.setdefault((measured.statistic, none_of(measured)), []).append(row)
-    return "".join(svg(group, alt) for group in groups.values())
+            key = measured.statistic, none_of(measured), called(measured)
+            groups.setdefault(key, []).append(row)
+    return "".join(svg(group, alt, len(rows) > 1) for group in groups.values())

@@ -60,9 +60,17 @@ WHY_WITHIN = {  # where the region contains no effect
 WHY_OTHER_KIND = {"existence": "an instance was found", "exact": "it holds in every draw"}
 
 
-def name_of_none(statistic: str) -> str:
-    """Return how the value of no effect is called: a mean or a share names where its sentence is plainly false."""
-    return "plainly false" if verdict.NOTHING.get(statistic, 0) is None else "no effect"
+def name_of_none(statistic: str, shape: str = "size") -> str:
+    """Return how the value of no effect is called; of a mean or a share it depends on where it lies.
+
+    Outside the region the sentence is plainly false there, inside it is plainly true (an equivalence, a
+    non-inferiority); where the region begins there, it is the border.
+    """
+    if verdict.NOTHING.get(statistic, 0) is not None:
+        return "no effect"
+    if shape in verdict.WITHOUT_DIFFERENCE:
+        return "plainly true"
+    return "the border" if shape == "direction" else "plainly false"
 
 
 def result(measured: Measured) -> str:

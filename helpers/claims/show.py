@@ -160,8 +160,8 @@ def _none(measured):
     none = _ruler.none_of(measured)
     if none is None:
         return ""
-    statistic = measured.statistic
-    return f"; {_words.name_of_none(statistic)} is {_words.number(none, statistic)}"
+    name = _words.name_of_none(measured.statistic, measured.shape)
+    return f"; {name} is {_words.number(none, measured.statistic)}"
 
 
 def _without_ruler(record):

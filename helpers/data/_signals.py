@@ -76,7 +76,7 @@ def _finish(labels, padding, stretch, shift, smooth, white, shear):
     return _at(x, np.linspace(0, length - 1, LENGTH))
 
 
-def _signals(n, digits, generator):
+def _signals(n, digits, generator, shifts=(0, SHIFTS)):
     """Return n signals (n, 40) float32 of mean 0 and spread 1, and the places of their digits in ``digits``, (n,)."""
     length = TEMPLATES.shape[1] + PADDING[1]
     labels = generator.integers(len(digits), size=n)
@@ -84,7 +84,7 @@ def _signals(n, digits, generator):
         np.asarray(digits)[labels],
         padding=generator.integers(PADDING[0], PADDING[1] + 1, size=n),
         stretch=1 + STRETCH * generator.uniform(-0.5, 0.5, size=n),
-        shift=generator.integers(SHIFTS, size=n),
+        shift=generator.integers(*shifts, size=n),
         smooth=generator.standard_normal((n, length)),
         white=generator.standard_normal((n, length)),
         shear=SHEAR * generator.uniform(-0.5, 0.5, size=n),
@@ -92,10 +92,12 @@ def _signals(n, digits, generator):
     return ((x - MEAN) / SPREAD).astype(np.float32), labels.astype(np.int32)
 
 
-def _part(n, digits, seed, part):
+def _part(n, digits, seed, part, shifts=(0, SHIFTS)):
     """Return the signals and labels of one part, block by block."""
     generator = seeds.generator(seed, "data", "mnist1d_fresh", part)
-    blocks = [_signals(min(BLOCK, n - start), digits, generator) for start in range(0, n, BLOCK)]
+    blocks = [
+        _signals(min(BLOCK, n - start), digits, generator, shifts) for start in range(0, n, BLOCK)
+    ]
     return tuple(np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
 
 
@@ -106,6 +108,7 @@ def mnist1d_fresh(
     seed: int = 0,
     *,
     classes: Sequence[int] | None = None,
+    shifts: tuple[int, int] = (0, SHIFTS),
 ) -> Dataset:
     """Return new signals of MNIST-1D: generated, not drawn from a file, so that no two data sets share any.
 
@@ -117,6 +120,8 @@ def mnist1d_fresh(
         The draw; every part has a stream of its own, so that more test signals leave the training set as it is.
     classes : sequence of int, optional
         Only these digits, relabelled 0, 1, ...; two make a binary task.
+    shifts : (int, int)
+        By how many of 72 places a signal is moved: from the first to below the second number, 0 to 48 at most.
 
     Returns
     -------
@@ -127,7 +132,7 @@ def mnist1d_fresh(
     Raises
     ------
     ValueError
-        For a count that is too small, or classes that are not digits.
+        For a count that is too small, classes that are not digits, or shifts that are not a range within 0 to 48.
 
     Notes
     -----
@@ -146,9 +151,13 @@ def mnist1d_fresh(
         "val": checks.count("n_val", n_val, 0),
         "test": checks.count("n_test", n_test, 0),
     }
+    low, high = (checks.integer("shifts", shift, low=0, high=SHIFTS) for shift in shifts)
+    if low >= high:
+        text = f"two ascending whole numbers from 0 to {SHIFTS}"
+        raise ValueError(checks.message("shifts", text, shifts, "Put the smaller one first."))
     digits = range(10) if classes is None else classes
     arrays = {}
     for part, n in sizes.items():
         if n:
-            arrays[f"x_{part}"], arrays[f"y_{part}"] = _part(n, digits, seed, part)
+            arrays[f"x_{part}"], arrays[f"y_{part}"] = _part(n, digits, seed, part, (low, high))
     return Dataset(**arrays, name="mnist1d_fresh", **_choose.kind(classes))

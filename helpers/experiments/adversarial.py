@@ -13,7 +13,7 @@ import numpy as np
 import scipy.spatial.distance
 
 from helpers import data
-from helpers._base import seeds
+from helpers._base import checks, seeds
 from helpers.engine import predict_many
 from helpers.experiments.kernels import one_thread
 from helpers.experiments.neighbours import answers, blocks, flat, mlp, part, train
@@ -172,11 +172,29 @@ def fooled(seed, n, *, sizes, hidden, rate, batch, arms, digits, measured, pixel
     return blocks(work, seed, n)
 
 
+def met(boundary):
+    """Return distances to the boundary (N,) as they are.
+
+    Raises
+    ------
+    ValueError
+        Where there are none, or the boundary was not met: a network that says one class everywhere has none, and no
+        step can be five times as long.
+    """
+    lost = int(np.sum(~np.isfinite(boundary)))
+    if lost or not len(boundary):
+        text = "long enough that the network recognises digits and tells them apart"
+        received = f"a network whose boundary was not met from {lost} of {len(boundary)} digits"
+        remedy = "Train longer: where only one class is ever said, there is no boundary."
+        raise ValueError(checks.message("epochs", text, received, remedy))
+    return boundary
+
+
 def distances(model, weights, one, images, names, rng):
     """Return the distances of digits (N, D) to the boundary and to other classes, and what random steps do."""
     stacked = [w[None] for w in weights]
     shaped = images.reshape(-1, 28, 28)
-    boundary = margins(model, stacked, shaped)[0]
+    boundary = met(margins(model, stacked, shaped)[0])
     apart = scipy.spatial.distance.cdist(images, flat(one.x_train))
     apart[names[:, None] == one.y_train] = np.inf
     other = apart.min(axis=1)

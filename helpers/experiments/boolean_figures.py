@@ -56,12 +56,13 @@ def show_ranks(ranks: Mapping, simpler: Mapping) -> None:
     )
 
 
-def show_rows(found: Mapping, target: str = "and2") -> None:
-    """Show the share of networks wrong in each unseen row, guessed against trained, and the errors of three kinds."""
-    guess, first = (
-        100 * found[name].astype(float) for name in (f"guess_{target}", f"first_sgd_{target}")
-    )
-    agree = found[f"agree_first_sgd_{target}"]
+def show_rows(steps: Mapping, trained: Mapping, target: str = "and2") -> None:
+    """Show the share of networks wrong in each unseen row, guessed against trained, and the errors of four kinds.
+
+    ``steps``: looked at after each step; ``trained``: other training sets, to the end of training.
+    """
+    guess, first = (100 * steps[f"{name}_{target}"].astype(float) for name in ("guess", "step"))
+    agree = steps[f"agree_step_{target}"]
     one = int(np.argsort(agree)[len(agree) // 2])  # the middle one of all training sets
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), width_ratios=(1, 1))
     left.plot(guess[one], first[one], "o", color=plots.BLUE, alpha=0.6)
@@ -69,36 +70,34 @@ def show_rows(found: Mapping, target: str = "and2") -> None:
     left.plot([0, most], [0, most], ":", color=plots.GREY, linewidth=2)
     left.set(xlabel="guesses wrong there, in %", ylabel="trained ones wrong there, in %")
     left.set_title(f"96 unseen rows: rank correlation {agree[one]:.2f}")
-    kinds = {
-        "guess": (found[f"error_guess_{target}"], "guessed"),
-        "first": (found[f"error_first_sgd_{target}"], "SGD, first fit"),
-        "end": (found[f"error_end_sgd_{target}"], "SGD, epoch 150"),
-    }
-    paths = np.stack([values for values, _ in kinds.values()], axis=1).astype(float)
+    kinds = {"guessed": "guess", "SGD, first\nfit": "step", "end of\nan epoch": "epoch"}
+    paths = np.stack([steps[f"error_{kind}_{target}"] for kind in kinds.values()], axis=1)
+    last = trained[f"error_end_sgd_{target}"].astype(float)
+    means = [*paths.mean(axis=0, dtype=float), last.mean()]
     right.plot(range(3), paths.T, color=plots.GREY, alpha=0.35, linewidth=0.8)
-    right.plot(range(3), paths.mean(axis=0), "D-", color=plots.ORANGE, markersize=9, linewidth=2.5)
-    for at, height in enumerate(paths.mean(axis=0)):
+    right.plot(np.full(len(last), 3), last, "o", color=plots.GREY, alpha=0.35, markersize=4)
+    right.plot(range(4), means, "D-", color=plots.ORANGE, markersize=9, linewidth=2.5)
+    for at, height in enumerate(means):
         right.annotate(f"{height:.1f} %", (at, height), (8, 8), textcoords="offset points")
-    ends = paths.mean(axis=0)
-    right.set_xticks(range(3), [label for _, label in kinds.values()])
+    right.set_xticks(range(4), [*kinds, "epoch 150"])
     right.set(
-        xlim=(-0.25, 2.5),
+        xlim=(-0.25, 3.6),
         ylabel="errors on the unseen rows, in %",
-        title=f"From {ends[1]:.0f} to {ends[2]:.1f} % by training on",
     )
+    right.set_title(f"From {means[1]:.1f} to {means[3]:.1f} % by training on")
     right.set_ylim(0, None)
     plots.show(
         figure,
-        f"Target: {WORDS[target]}. Left: one training set of 32 rows, the middle one of {len(agree)}. Right: all of "
-        "them (grey) and means.",
+        f"Target: {WORDS[target]}. Left: one training set of 32 rows, at the first step that fits, the middle one of "
+        f"{len(agree)}. Right: all of them (grey) and means; epoch 150: other training sets, {len(last)}.",
         "Rows that guesses get wrong are also those that trained networks get wrong, rank correlation "
-        f"{agree[one]:.2f}. "
-        f"Errors: guessed {ends[0]:.1f} %, at the first fit {ends[1]:.1f} %, at epoch 150 {ends[2]:.1f} %.",
+        f"{agree[one]:.2f}. Errors: guessed {means[0]:.1f} %, at the first step that fits {means[1]:.1f} %, at the end "
+        f"of the first epoch that fits {means[2]:.1f} %, at epoch 150 {means[3]:.1f} %.",
     )
 
 
 def show_bounds(found: Mapping, others: Mapping, trained: Mapping, hard: Mapping) -> None:
-    """Show the bound and the true errors, target by target: guessed, at the first fit, trained on."""
+    """Show the bound and the true errors, target by target: guessed, at the first epoch that fits, trained on."""
     places = {
         name: arrays for arrays in (found, others) for name in WORDS if f"bound_{name}" in arrays
     }
@@ -125,7 +124,7 @@ def show_bounds(found: Mapping, others: Mapping, trained: Mapping, hard: Mapping
     ax.plot([], [], "_", label="the bound", **(wide | {"markersize": 14}))
     for marker, color, label in (
         ("o", plots.BLUE, "accepted guesses"),
-        ("s", plots.ORANGE, "SGD, first fit"),
+        ("s", plots.ORANGE, "SGD, first epoch that fits"),
         ("^", plots.GREEN, "SGD, epoch 150"),
     ):
         ax.plot([], [], marker, color=color, label=label, markersize=8)

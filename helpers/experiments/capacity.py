@@ -88,13 +88,22 @@ def largest(seed, n, *, sizes, steps, rate):
     return found | {"constants": constants}
 
 
-def threshold(hits, numbers):
+def threshold(hits, numbers, last=False):
     """Return the number of examples between the last of (R, K) hits before the first miss and that miss, (R,).
 
-    The geometric middle; the smallest number where already that is missed, the largest where none is.
+    The geometric middle; the smallest number where already that is missed, the largest where none is. With ``last``:
+    between the last hit of all and the miss behind it.
+
+    Notes
+    -----
+    Each number begins with fresh initial weights, so that a miss can be bad luck and a larger number be learned after
+    it. The first miss therefore counts low, and most where luck matters most, in the smallest network; the last hit
+    counts high. The claims use the first; a test compares their verdicts by the last.
     """
     numbers = np.asarray(numbers, float)
     middles = np.concatenate([numbers[:1], np.sqrt(numbers[:-1] * numbers[1:]), numbers[-1:]])
+    if last:
+        return middles[np.where(hits, np.arange(1, hits.shape[1] + 1), 0).max(axis=1)]
     return middles[np.cumprod(hits, axis=1).sum(axis=1)]
 
 

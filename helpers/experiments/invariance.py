@@ -16,7 +16,7 @@ import dataclasses
 import numpy as np
 
 from helpers import data, models
-from helpers._base import seeds
+from helpers._base import checks, seeds
 from helpers._tensorflow import keras
 from helpers.engine import fit_many
 from helpers.experiments.neighbours import CLASSES, answers, blocks, cnn, mlp, part, train
@@ -195,6 +195,11 @@ def shifts(seed, n, *, sizes, kinds, filters, units, epochs, rates, batch, pixel
         For each kind: ``error_KIND`` (n,) on digits where they are; ``lost_KIND`` (n, P): the percentage not
         recognised when moved by the P numbers of ``constants["pixels"]``; ``lost_KIND_P`` (n,): by P pixels.
         ``counted`` (n,): digits that count.
+
+    Raises
+    ------
+    ValueError
+        Where the networks of a replicate have not one digit in common that all of them get right.
     """
     ways = [(1, 0), (-1, 0), (0, 1), (0, -1)]
 
@@ -216,16 +221,33 @@ def shifts(seed, n, *, sizes, kinds, filters, units, epochs, rates, batch, pixel
         }  # fmt: skip
         right = {kind: answers(one, x) == labels for kind, one in runs.items()}
         count = np.all(list(right.values()), axis=0)  # (M, N)
-        found = {"counted": count.sum(axis=1).astype(np.int32)}
+        found = {"counted": some_count(count, rows)}
         for kind, one in runs.items():
             found[f"error_{kind}"] = 100 * (1 - right[kind].mean(axis=1))
             lost = np.zeros((len(sets), len(pixels)))
             for at, far in enumerate(pixels):
                 for across, down in ways:
                     hits = answers(one, moved(x, far * across, far * down)) == labels
-                    lost[:, at] += (count & ~hits).sum(axis=1) / count.sum(axis=1) / len(ways)
+                    lost[:, at] += (count & ~hits).sum(axis=1) / found["counted"] / len(ways)
             found[f"lost_{kind}"] = 100 * lost
             found |= {f"lost_{kind}_{far}": 100 * lost[:, at] for at, far in enumerate(pixels)}
         return found
 
     return blocks(work, seed, n, size=5) | {"constants": {"pixels": np.array(pixels, np.int32)}}
+
+
+def some_count(count, rows):
+    """Return how many digits count in each replicate, (M,), of (M, N) bool.
+
+    Raises
+    ------
+    ValueError
+        Where it is none: a share of nothing is no number.
+    """
+    counted = count.sum(axis=1).astype(np.int32)
+    if not counted.all():
+        none = [int(row) for row, here in zip(rows, counted, strict=True) if not here]
+        text = "long enough that all networks of a replicate get some digit right"
+        remedy = f"Train longer, or test on more digits: in replicates {none} there is none."
+        raise ValueError(checks.message("epochs", text, "networks that share none", remedy))
+    return counted

@@ -165,6 +165,7 @@ def widths(
         error_one, error_large`` (at ``small`` n, n and ``large`` n features), with the ending ``_ridge`` too, the
         same of ``mse``; ``error_best, mse_best``: of the number below n that was best on the validation examples, by
         the same measure; ``error_ridge_best, mse_ridge_best``: of the best number, with a ridge penalty;
+        ``error_any_best, mse_any_best``: of the best of all, number and penalty, none included;
         ``peak_here, peak_error_here`` (bool): squared error, and error, are largest within one step of n; ``gain,
         gain_ridge``: error at n minus that at ``large`` n; ``no_gain``: 0; ``rise, rise_ridge``: error at n minus
         that at ``small`` n; ``norm_W, way_W, bends_W``: length of the weights, total variation and second differences
@@ -210,6 +211,8 @@ def widths(
             "error_best": here["error"][below[:, 0].argmin()], "mse_best": here["mse"][below[:, 1].argmin()],
             "error_ridge_best": here["error_ridge"][scored[:, 2].argmin()],
             "mse_ridge_best": here["mse_ridge"][scored[:, 3].argmin()],
+            "error_any_best": best_of(here["error"], here["error_ridge"], scored[:, 0], scored[:, 2]),
+            "mse_any_best": best_of(here["mse"], here["mse_ridge"], scored[:, 1], scored[:, 3]),
             "peak_here": abs(int(here["mse"].argmax()) - one) <= 1,
             "peak_error_here": abs(int(here["error"].argmax()) - one) <= 1,
         }  # fmt: skip
@@ -241,6 +244,12 @@ def widths(
             "examples": np.array([examples], np.int32),
         }
     }
+
+
+def best_of(plain, tuned, plain_aside, tuned_aside):
+    """Return that of the values plain, tuned (K,) each whose fit has the smallest value on the validation examples."""
+    aside = np.concatenate([plain_aside, tuned_aside])
+    return np.concatenate([plain, tuned])[aside.argmin()]
 
 
 def stacked(rows):

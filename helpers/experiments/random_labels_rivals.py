@@ -12,9 +12,13 @@ import dataclasses
 import numpy as np
 import scipy.spatial.distance
 
+from helpers import data, models
 from helpers._base import seeds
 from helpers.engine import fit_many
 from helpers.experiments.random_labels import (
+    CHANCE,
+    CLASSES,
+    SHAPES,
     answers,
     blocks,
     draw,
@@ -26,6 +30,8 @@ from helpers.experiments.random_labels import (
     stacked,
     training_only,
 )  # fmt: skip
+
+PLACES = 48  # by so many places, less one, a signal of MNIST-1D is moved
 
 
 def nearness(seed, n, *, task, sizes, hidden, epochs, rate, batch):
@@ -64,6 +70,53 @@ def _by_distance(one, missed):
     return [100 * values[end].mean() for values in (missed, copied) for end in ends] + [
         100 * missed.mean()
     ]
+
+
+def positions(seed, n, *, sizes, hidden, filters, epochs, rate, batch, middle):
+    """Does a network that saw signals in one half of the places recognise those in the other half?
+
+    A signal is moved by 0 to 47 of 72 places; the left half are moves below ``middle``. Three networks: ``left``,
+    taught the left half, ``right``, as many signals of the other, ``folded``: a convolutional one taught the left half.
+    Replicate: signals and initial weights.
+
+    Returns
+    -------
+    dict
+        (n,) in percent. ``inside, outside``: errors of the first on new signals of the left and of the right half;
+        ``taught``: those of the second on its own half, the right one; ``inside_folded, outside_folded`` of the third;
+        ``room``: by how much guessing, 90, is above ``inside``.
+    """
+
+    def drawn(row, name, shifts):
+        chosen = seeds.integer(seed, name, row)
+        return data.mnist1d_fresh(
+            n_train=sizes["train"], n_test=sizes["new"], seed=chosen, shifts=shifts
+        )
+
+    def work(seed, rows):
+        left = [drawn(row, "left", (0, middle)) for row in rows]
+        right = [drawn(row, "right", (middle, PLACES)) for row in rows]
+        folded = models.cnn1d(SHAPES["signals"], CLASSES, filters=tuple(filters), hidden=())
+        found = {}
+        for name, sets, model in (
+            ("", left, network("signals", hidden)), ("_right", right, network("signals", hidden)),
+            ("_folded", left, folded),
+        ):  # fmt: skip
+            runs = fit_many(
+                model, training_only(sets), members=len(sets), epochs=epochs, batch_size=batch,
+                learning_rate=rate, record_every=epochs, seed=seeds.integer(seed, "fit"),
+            )  # fmt: skip
+            found |= {
+                f"inside{name}": error_on(runs, left),
+                f"outside{name}": error_on(runs, right),
+            }
+        return {
+            "inside": found["inside"], "outside": found["outside"], "taught": found["outside_right"],
+            "inside_folded": found["inside_folded"], "outside_folded": found["outside_folded"],
+            "room": 100 - CHANCE - found["inside"],
+        }  # fmt: skip
+
+    return single(blocks(work, seed, n))
 
 
 # ------------------------------------------------------------------------------- dropout

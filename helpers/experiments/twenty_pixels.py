@@ -20,6 +20,7 @@ from sklearn.datasets import load_sample_images
 from helpers import data, models
 from helpers._base import checks, seeds
 from helpers.engine import fit_many
+from helpers.experiments import kernels
 from helpers.experiments.random_features import one_thread
 
 SIDE = 64
@@ -147,6 +148,24 @@ def by_process(white, at, side=SIDE):
     return mean > 0, length
 
 
+@one_thread
+def by_own_kernel(white, at, *, layers, kind, side=SIDE):
+    """Return what the process of infinitely wide networks guesses, (P,) bool; its covariance is `kernels.kernel`.
+
+    Inputs are the two places and a 1, which stands for the biases; otherwise a network without biases would give all
+    pixels on a ray from the middle one colour. The noise is that of the largest marginal likelihood.
+    """
+    x, y = (
+        np.column_stack([places(side), np.ones(side**2)]).astype(float),
+        np.where(white[at], 1.0, -1.0),
+    )
+    across = kernels.kernel(x, x[at], layers=layers, kind=kind)
+    inner = across[at]
+    inner, across = (part / np.mean(np.diag(inner)) for part in (inner, across))
+    noise = max(NOISES, key=lambda noise: likelihood(inner + noise * np.eye(len(y)), y))
+    return across @ np.linalg.solve(inner + noise * np.eye(len(y)), y) > 0
+
+
 def covariance(one, two, length):
     """Return exp(-d^2 / (2 length^2)) for the distances d of places (A, 2) and (B, 2)."""
     return np.exp(-scipy.spatial.distance.cdist(one, two, "sqeuclidean") / (2 * length**2))
@@ -154,7 +173,12 @@ def covariance(one, two, length):
 
 def evidence(x, y, length, noise):
     """Return the log marginal likelihood of y (N,) at x (N, 2), at the best variance of the process."""
-    lower = np.linalg.cholesky(covariance(x, x, length) + noise * np.eye(len(y)))
+    return likelihood(covariance(x, x, length) + noise * np.eye(len(y)), y)
+
+
+def likelihood(inner, y):
+    """Return the log marginal likelihood of y (N,) under a covariance (N, N), at its best scale."""
+    lower = np.linalg.cholesky(inner)
     white = np.linalg.solve(lower, y)
     n, variance = len(y), white @ white / len(y)
     return -0.5 * n * (np.log(2 * np.pi * variance) + 1) - np.log(np.diag(lower)).sum()
@@ -208,6 +232,39 @@ def families(seed, n, *, shown, hidden, steps, rate, names, side=SIDE):
     heights = np.stack([found[f"network_{field}"] for field in FIELDS], axis=1)
     best = np.where(logs == logs.max(), 100.0, heights)  # the smoothest without an error
     found["slope_possible"] = slope(best, logs)
+    return {name: value.astype(np.float32) for name, value in found.items()}
+
+
+def rivals(seed, n, *, shown, hidden, steps, rate, names, side=SIDE):
+    """Does a network guess better than the Gaussian process that it would be if it were infinitely wide?
+
+    Replicate: an image of each family, and which of its pixels are shown.
+
+    Returns
+    -------
+    dict
+        For each family F: ``network_F, process_F, nngp_F, ntk_F`` (n,): percentage right, of a network, of the process
+        with the bell-shaped covariance, and of the two processes of infinitely wide networks of as many layers.
+        ``lead_F``: network minus nngp; ``short_F``: what the nngp misses.
+    """
+    found = {}
+    for family in names:
+        pairs = [draw(seed, row, family, shown, side) for row in range(n)]
+        whites, at = zip(*pairs, strict=True)
+        guesses = {
+            "network": by_network(seed, whites, at, hidden=hidden, steps=steps, rate=rate, side=side),
+            "process": [by_process(*pair, side)[0] for pair in pairs],
+        }  # fmt: skip
+        for kind in kernels.KINDS:
+            guesses[kind] = [
+                by_own_kernel(*pair, layers=len(hidden), kind=kind, side=side) for pair in pairs
+            ]
+        for who, guess in guesses.items():
+            found[f"{who}_{family}"] = np.array(
+                [right(one, *pair) for one, pair in zip(guess, pairs, strict=True)]
+            )
+        found[f"lead_{family}"] = found[f"network_{family}"] - found[f"nngp_{family}"]
+        found[f"short_{family}"] = 100 - found[f"nngp_{family}"]
     return {name: value.astype(np.float32) for name, value in found.items()}
 
 

@@ -104,7 +104,10 @@ def margins(
         middle = np.where(np.isfinite(high), (low + high) / 2, 0)
         inside = same(middle)
         low, high = np.where(inside, middle, low), np.where(inside, high, np.minimum(high, middle))
-    return np.min(np.where(np.isfinite(high), (low + high) / 2, np.inf) * length, axis=2)
+    met = np.isfinite(
+        high
+    )  # a constant network has ways of no length: infinity times 0 is no number
+    return np.min(np.where(met, np.where(met, (low + high) / 2, 0) * length, np.inf), axis=2)
 
 
 def compass(count: int = 64) -> np.ndarray:

@@ -152,6 +152,38 @@ def test_parts_of_one_unit_share_a_ruler_and_others_have_their_own():
     assert "✓ ridge: 0.3 [0.25, 0.35]" in text and "✓ spline" in text
 
 
+@pytest.mark.parametrize("statistic", ["mean", "proportion"])
+@pytest.mark.parametrize(
+    ("region", "reference", "called"),
+    [
+        (Region(at_least=0.9), 0.5, "plainly false"),
+        (Region(0.4, 0.6, (0.2, 0.8)), 0.0, "plainly false"),
+        (Region(0.4, 0.6), 0.5, "plainly true"),
+        (Region(at_most=0.6), 0.5, "plainly true"),
+        (Region(at_least=0.5), 0.5, "the border"),
+    ],
+)
+def test_a_reference_is_called_false_only_where_the_region_does_not_hold_it(
+    statistic, region, reference, called
+):
+    one = record(measured((0.5, 0.45, 0.55), region, statistic, reference, smallest=0.1))
+    others = {"plainly false", "plainly true", "the border"} - {called}
+    for text in (show.Card(one)._repr_html_(), show.alternative(one)):
+        assert called in text and not any(other in text for other in others)
+
+
+def test_parts_whose_reference_is_called_differently_have_their_own_rulers_and_names():
+    ends = (0.5, 0.45, 0.55)
+    alike = measured(ends, Region(0.4, 0.6), "proportion", 0.5, name="shuffled")
+    better = measured(ends, Region(at_least=0.9), "proportion", 0.5, name="half-planes")
+    rows = [_ruler.Row(one.name, one) for one in (alike, better)]
+    drawn = _ruler.rulers(rows, "")
+    assert drawn.count("<svg") == 2
+    assert all(
+        text in drawn for text in ("shuffled", "half-planes", "plainly true", "plainly false")
+    )
+
+
 def test_a_long_name_is_cut_to_the_narrowest_ruler_and_whole_in_the_text():
     name = "random forest with a very long name indeed"
     parts = [measured((0.3, 0.25, 0.35), Region(at_least=0.2), name=n) for n in (name, "b")]

@@ -1012,3 +1012,19 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "f").touch()
     with pytest.raises(ValueError, match="`folder` must be a folder"):
         data.mnist(folder=tmp_path / "f")
+
+
+def test_shifts_of_the_whole_range_are_the_recipe_and_others_stay_within_theirs():
+    usual = data.mnist1d_fresh(n_train=30, n_test=0, seed=3)
+    assert np.array_equal(
+        data.mnist1d_fresh(n_train=30, n_test=0, seed=3, shifts=(0, 48)).x_train, usual.x_train
+    )
+    left, right = (
+        data.mnist1d_fresh(n_train=4000, n_test=0, seed=3, shifts=ends)
+        for ends in ((0, 1), (47, 48))
+    )
+    spread = [one.x_train.var(axis=0) for one in (left, right)]  # a digit stands out from the noise
+    assert spread[0][:8].mean() > 2 * spread[1][:8].mean()
+    for wrong in ((24, 24), (30, 10), (0, 49), (-1, 5)):
+        with pytest.raises(ValueError, match="`shifts`"):
+            data.mnist1d_fresh(n_train=5, n_test=0, shifts=wrong)

@@ -8,9 +8,19 @@ import scipy.stats
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from helpers import models, stats
+from helpers import data, models, stats
 from helpers._base import seeds
-from helpers.experiments import boolean, boolean_complexity, boolean_guesses, boolean_trained
+from helpers.engine import fit_many
+from helpers.experiments import (
+    boolean,
+    boolean_complexity,
+    boolean_guesses,
+    boolean_learned,
+    boolean_stepwise,
+    boolean_trained,
+    frequencies,
+    kernels,
+)
 from helpers.experiments import twenty_pixels as pixels
 
 MACHINE = {
@@ -268,3 +278,109 @@ def test_the_slope_is_that_of_least_squares():
 def test_agreement_is_spearman():
     one, two = np.random.default_rng(1).random((2, 3, 9))
     assert np.allclose(boolean_trained.agreement(one, two), stats.rank_correlations(one, two))
+
+
+# ------------------------------------------------------------------------------- functions of few inputs
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+def test_a_function_of_few_inputs_is_true_for_half_of_the_rows_and_needs_so_many(count):
+    table = boolean_learned.of_few_inputs(np.random.default_rng(count), count)
+    assert table.sum() == 64
+    assert boolean_learned.matters(table).sum() == count
+
+
+def test_inputs_that_matter_are_those_that_are_named():
+    assert (
+        boolean_learned.matters(boolean.target("x3")).tolist() == [False] * 2 + [True] + [False] * 4
+    )
+    assert boolean_learned.matters(boolean.target("parity2")).tolist() == [True] * 2 + [False] * 5
+    with pytest.raises(ValueError, match="`count`"):
+        boolean_learned.of_few_inputs(np.random.default_rng(0), 8)
+
+
+def test_one_input_is_found_and_seven_are_not():
+    found = boolean_learned.by_complexity(
+        1000, 3, counts=[1, 7], each=1, shown=64, hidden=[20], epochs=60, rate=0.02, batch=16
+    )
+    assert found["found_1"].all() and not found["found_7"].any()
+    assert (found["words"][:, 0] < found["words"][:, 1]).all()
+    assert (found["fitted"] > 0).all()
+
+
+# ------------------------------------------------------------------------------- step by step
+
+
+def test_a_step_in_numpy_is_the_step_of_the_engine():
+    generator = seeds.generator(3, "start")
+    layers = boolean.drawn(generator, 2, inputs=7, hidden=[6, 5], sigma_w=1.0, sigma_b=0.2)
+    x, y = boolean.table(7)[:8], boolean.target("maj3")[:8].astype(np.int32)
+    one = data.Dataset(x_train=x, y_train=y, task="binary", name="table")
+    runs = fit_many(
+        models.mlp((7,), 1, hidden=(6, 5), activation="tanh"), data.Dataset.stack([one, one]), members=2,
+        epochs=3, batch_size=8, optimizer="sgd", learning_rate=0.5, initial_weights=[w.copy() for w in layers],
+        shuffle=False,
+    )  # fmt: skip
+    wide, wanted = np.stack([x, x]), np.stack([y, y])
+    for _ in range(3):
+        layers = boolean_stepwise.stepped(layers, wide, wanted, 0.5)
+    assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(layers, runs.weights, strict=True))
+
+
+def test_the_first_step_that_fits_comes_before_the_end_of_the_first_epoch_that_does():
+    generator = seeds.generator(4, "start")
+    layers = boolean.drawn(generator, 30, inputs=7, hidden=[20], sigma_w=1.0, sigma_b=0.2)
+    x, y, rows = boolean.table(7), boolean.target("x1"), np.arange(128)[::5][:24]
+    by_step, by_epoch, step, epoch = boolean_stepwise.first_fits(
+        layers, generator, x, y, rows, rate=0.3, batch=4, epochs=40
+    )
+    assert (epoch > 0).all() and (step <= 6 * epoch).all() and (step >= 1).all()
+    assert not by_step[:, rows].any() and not by_epoch[:, rows].any()
+    assert by_step.any()
+
+
+# ------------------------------------------------------------------------------- frequencies
+
+
+def test_waves_are_told_apart_whatever_their_phases():
+    wanted = frequencies.target(1000, 0, [1, 2, 4, 8], [1.0, 0.5, 2.0, 0.25])
+    heights = np.abs(frequencies.waves(wanted, [1, 2, 3, 4, 8]))
+    assert np.allclose(heights, [1.0, 0.5, 0.0, 2.0, 0.25], atol=1e-9)
+
+
+def test_a_frequency_is_learned_at_the_first_look_that_is_close():
+    far = np.array([[[0.9, 0.1, 0.5], [0.2, 0.3, 0.5], [0.1, 0.0, 0.5]]])
+    learned, there = frequencies.first_learned(far, [1, 10, 100])
+    assert learned.tolist() == [[10, 1, 100]] and there.tolist() == [[True, True, False]]
+
+
+# ------------------------------------------------------------------------------- the network's own kernel
+
+
+def test_the_own_kernel_knows_a_straight_edge_and_not_its_place_without_the_one():
+    generator = seeds.generator(5, "plane")
+    white = pixels.image("half_plane", generator)
+    at = generator.permutation(len(white))[:200]
+    guess = pixels.by_own_kernel(white, at, layers=2, kind="nngp")
+    assert pixels.right(guess, white, at) > 95
+    assert (guess[at] == white[at]).mean() > 0.9
+    x = pixels.places()[:50].astype(float)
+    with_one = np.column_stack([x, np.ones(50)])
+    assert np.allclose(kernels.kernel(3 * x, x, layers=2), 3 * kernels.kernel(x, x, layers=2))
+    assert not np.allclose(
+        kernels.kernel(with_one * [3, 3, 1], with_one, layers=2),
+        3 * kernels.kernel(with_one, with_one, layers=2),
+    )
+
+
+def test_the_likelihood_is_highest_at_the_covariance_that_made_the_numbers():
+    rng = np.random.default_rng(2)
+    places = rng.random((200, 2))
+    true, other = (
+        pixels.covariance(places, places, length) + 0.01 * np.eye(200) for length in (0.1, 1.0)
+    )
+    drawn = np.linalg.cholesky(true) @ rng.standard_normal(200)
+    assert pixels.likelihood(true, drawn) > pixels.likelihood(other, drawn)
+    assert np.isclose(
+        pixels.likelihood(true, 7 * drawn) + 200 * np.log(7), pixels.likelihood(true, drawn)
+    )

@@ -7,6 +7,7 @@ from helpers.experiments import (
     bias_variance,
     blind_recipes,
     double_descent,
+    noisy_line_sizes,
     random_features,
     random_features_causes,
 )
@@ -201,3 +202,37 @@ def test_recipes_are_drawn_within_their_ranges_and_depend_on_their_row_alone():
         low, high = ranges["rates"][optimizer]
         assert low <= rate <= high
         assert 0.3 <= scale <= 3.0
+
+
+# ------------------------------------------------------------------------------- gate, and sizes on the line
+
+
+def test_the_best_of_all_fits_is_chosen_on_other_examples_and_never_on_the_new_ones():
+    plain, tuned = np.array([5.0, 1.0]), np.array([4.0, 3.0])
+    assert random_features.best_of(plain, tuned, np.array([2.0, 9.0]), np.array([1.0, 8.0])) == 4.0
+    assert random_features.best_of(plain, tuned, np.array([0.0, 9.0]), np.array([1.0, 8.0])) == 5.0
+
+
+def test_the_best_of_all_is_one_of_the_fits():
+    found = random_features.widths(1000, 2, **WIDTHS)
+    for name in ("error", "mse"):
+        for row in range(2):
+            every = np.concatenate([found[name][row], found[f"{name}_ridge"][row]])
+            assert found[f"{name}_any_best"][row] in every
+
+
+def test_weights_are_counted_as_keras_counts_them():
+    from helpers.experiments import noisy_line
+
+    for hidden in ([7], [100] * 5, [3, 8, 2]):
+        assert noisy_line.network(hidden).count_params() == noisy_line_sizes.weights_of(hidden)
+
+
+def test_slopes_over_sizes_are_those_of_the_excess_risk():
+    found = noisy_line_sizes.sizes(
+        1000, 3, widths=[2, 4, 8], depths=[1, 2], width=4, depth=1, epochs=5, rate=0.01
+    )
+    at = np.log2(found["constants"]["weights_width"])
+    expected = [np.polyfit(at, np.log2(row), 1)[0] for row in found["excess_width"]]
+    assert np.allclose(found["slope_width"], expected, atol=1e-4)
+    assert (found["largest_width"] == found["excess_width"][:, -1]).all()

@@ -7,7 +7,14 @@ import sklearn.neighbors
 from helpers import models
 from helpers._tensorflow import keras_defaults
 from helpers.engine import predict_many
-from helpers.experiments import adversarial, invariance, kernels, neighbours, neighbours_smooth
+from helpers.experiments import (
+    adversarial,
+    invariance,
+    kernels,
+    neighbours,
+    neighbours_equal,
+    neighbours_smooth,
+)
 
 SIZES = {"train": 60, "validation": 20, "test": 30}
 
@@ -317,3 +324,37 @@ def test_distances_of_the_inputs_themselves_go_together():
 def test_small_steps_are_small():
     step = neighbours_smooth._step(np.random.default_rng(0), (20, 40))
     assert np.linalg.norm(step, axis=1) == pytest.approx(neighbours_smooth.STEP, rel=1e-4)
+
+
+# ------------------------------------------------------------------------------- equal accuracies, and guards
+
+
+def test_neighbours_of_the_equal_comparison_are_those_of_the_other_one():
+    one = neighbours.draw(1000, 0, task="signals", **SIZES)[0]
+    said = neighbours_equal.rules(one, [60], 1, 0.01)
+    known = neighbours.without_networks(one, [5], 1, 0.01, 0)
+    assert np.array_equal(said["one"][1], known["one"])
+    assert np.array_equal(said["few"][1], known["few"])
+    assert np.array_equal(said[60][1], known["nngp"])
+    assert [len(part) for part in said["one"]] == [20, 30]
+
+
+def test_where_no_digit_is_recognised_by_all_it_is_said():
+    count = np.array([[True, False], [False, False]])
+    assert invariance.some_count(count[:1], [4]).tolist() == [1]
+    with pytest.raises(ValueError, match=r"`epochs`.*\[5\]"):
+        invariance.some_count(count, [4, 5])
+
+
+def test_a_network_without_a_boundary_is_named():
+    assert adversarial.met(np.array([1.0, 2.0])).tolist() == [1.0, 2.0]
+    for none in (np.array([1.0, np.inf]), np.array([])):
+        with pytest.raises(ValueError, match="`epochs`"):
+            adversarial.met(none)
+    model = neighbours.mlp("digits", [3, 3])
+    weights = [np.zeros(w.shape, np.float32) for w in model.get_weights()]
+    weights[-1][4] = 1  # says 4, whatever it sees
+    one = neighbours.draw(1000, 0, task="digits", train=30, validation=5, test=5)[0]
+    images = one.x_test.reshape(5, -1).astype(np.float32)
+    with pytest.raises(ValueError, match="boundary"):
+        adversarial.distances(model, weights, one, images, np.full(5, 4), np.random.default_rng(0))

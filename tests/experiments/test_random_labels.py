@@ -5,14 +5,18 @@ import itertools
 import numpy as np
 import pytest
 
+from helpers import stats
+from helpers.claims import registry
 from helpers.experiments import (
     capacity,
     keras_post,
     overfitting_pays,
     random_labels,
     random_labels_first,
+    store,
 )
 from helpers.experiments import random_labels_rivals as rivals
+from helpers.experiments import random_labels_sensitivity as sensitivity
 
 SMALL = {"train": 60, "new": 40}
 QUICK = {"hidden": [32], "rate": 0.01, "batch": 20}
@@ -214,3 +218,74 @@ def test_weights_are_counted_as_keras_counts_them():
     for width in (8, 16):
         net = models.mlp((40,), 10, hidden=(width,))
         assert capacity.weights_of(width) == net.count_params()
+
+
+# ------------------------------------------------------------------------------- loss sensitivity, places
+
+
+def test_a_gini_coefficient_is_zero_for_equal_numbers_and_knows_no_unit():
+    values = np.random.default_rng(0).random((3, 50))
+    assert np.allclose(sensitivity.gini(np.full((2, 7), 3.0)), 0)
+    assert np.allclose(sensitivity.gini(np.eye(20)[4]), 1 - 1 / 20)
+    assert np.allclose(sensitivity.gini(5 * values), sensitivity.gini(values))
+    assert np.allclose(sensitivity.gini(values[:, ::-1]), sensitivity.gini(values))
+    apart = np.abs(values[:, :, None] - values[:, None]).mean(axis=(1, 2))
+    assert np.allclose(sensitivity.gini(values), apart / (2 * values.mean(axis=1)))
+    assert sensitivity.gini(np.zeros(4)) == 0
+
+
+def test_loss_sensitivity_is_the_gradient_that_small_steps_find():
+    rng = np.random.default_rng(1)
+    shapes = [(6, 5), (5,), (5, 4), (4,), (4, 3), (3,)]
+    weights = [rng.normal(size=shape) for shape in shapes]
+    x, labels, step = rng.normal(size=(8, 6)), rng.integers(0, 3, 8), 1e-3
+
+    def loss(x):
+        for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+            x = np.maximum(x @ kernel + bias, 0)
+        logits = x @ weights[-2] + weights[-1]
+        logits = logits - logits.max(axis=1, keepdims=True)
+        return np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(x)), labels]
+
+    slopes = [(loss(x + step * way) - loss(x - step * way)) / (2 * step) for way in np.eye(6)]
+    assert np.allclose(
+        sensitivity.sensitivity(weights, x, labels), np.abs(slopes).sum(axis=0), atol=1e-3
+    )
+
+
+def test_the_mean_up_to_the_first_fit_leaves_later_looks_out():
+    each = np.stack([np.ones((1, 4)), np.array([[0.0, 0, 0, 9]])], axis=1)  # (1, 2, 4)
+    known = np.array([[True, True]])
+    found = sensitivity.summary(each, known, np.array([1, 5]))
+    assert found["gini_fit"] == 0 and found["gini"] > 0.5 and found["fitted"]
+    late = sensitivity.summary(each, ~known, np.array([1, 5]))
+    assert late["gini_fit"] == late["gini"] and not late["fitted"]
+
+
+def test_places_outside_are_missed_where_places_inside_are_learned():
+    found = rivals.positions(
+        1000, 2, sizes={"train": 400, "new": 200}, hidden=[64], filters=[4], epochs=30, rate=0.003, batch=50, middle=24
+    )  # fmt: skip
+    assert (found["outside"] > found["inside"] + 20).all()
+    assert (found["taught"] < found["outside"] - 20).all()
+    assert np.allclose(found["room"], 90 - found["inside"])
+
+
+def test_where_luck_missed_a_number_the_last_hit_counts_more_and_the_verdict_stays():
+    hits = np.array([[True, False, True], [True, True, False], [False, False, False]])
+    numbers = [10, 20, 40]
+    low, high = (capacity.threshold(hits, numbers, last=last) for last in (False, True))
+    assert np.allclose(low, [200**0.5, 800**0.5, 10]) and np.allclose(high, [40, 800**0.5, 10])
+    id = "capacity/largest"
+    kept = store.read(id, registry.registration(id))
+    most = {
+        width: capacity.threshold(
+            kept[f"fitted_{width}"], kept["constants"][f"sizes_{width}"], last=True
+        )
+        for width in (8, 32)
+    }
+    shares = {width: values / capacity.weights_of(width) for width, values in most.items()}
+    assert stats.ratio_interval(shares[8], shares[32]).high < 0.75
+    slope = (most[32] - most[8]) / (capacity.weights_of(32) - capacity.weights_of(8))
+    found = stats.mean_interval(slope)
+    assert found.low > 0.5 and found.high < 1.0

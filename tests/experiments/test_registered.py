@@ -120,6 +120,10 @@ WIDER = {
     "ours/shifted-copies-help": "in the results only; the pilots' effects are six and eleven times the size asked for",
     "ours/fooled-more-easily-than-a-neighbour": "in the results only; the effect was four times the size asked for",
     "ours/trained-on-it-leaves-the-guess": "the pilot's effect is six times the size asked for",
+    "ours/network-leads-its-own-kernel": "in the results only; the pilot's effect is six times the size asked for",
+    "rahaman2019/low-frequencies-first": "in the results only; the pilot's highest frequency took fifty times as long",
+    "ours/its-own-kind-at-equal-accuracy": "in the results only; the pilot's effects are twice the sizes asked for",
+    "generalization-thread/more-exactly-with-100-signals": "in the results only; wider than half a size by a hundredth",
     "ours/the-rate-of-the-search-makes-the-ticket": "the pilot's effect is twice the size asked for",
 }
 
