@@ -52,11 +52,10 @@ def still(seed, n, *, name, share, rate, attack, more, every):
         For good and bad, (n,): ``reached_ARM`` (bool: 0.001 within ``attack`` steps), ``kept_ARM`` (bool: reached, and
         the clean loss never above 0.1 afterwards), ``worst_ARM`` (highest clean loss), ``before_ARM, after_ARM`` (test
         accuracy), ``loss_ARM`` (clean loss in the end), ``moved_ARM`` (distance moved, over the way from the initial
-        weights). ``regained`` (n,): what the bad network makes up, over what it is behind the good one's accuracy in the
-        end, ``drifted`` (n,): how far the good one moves, over the same; both are 1 where good and bad do not differ by
-        20 points; ``compared`` (bool: they do, and the bad one kept its loss);
-        ``stays_bad`` (bool: after it below 0.6); ``path_ARM`` (50, looks): test accuracy. ``constants``: ``steps``, of
-        the path.
+        weights). (n,) also ``regained``: what the bad network makes up, over what it was behind the good one in the end;
+        ``drifted``: how far the good one moves, over the same; both are 1 where the two do not differ by 20 points.
+        ``compared`` (bool: they do, and the bad one kept its loss), ``stays_bad`` (bool: after it below 0.6),
+        ``path_ARM`` (50, looks): test accuracy. ``constants``: ``steps``, of the path.
     """
     sets = [minima.draw(name, seed, row) for row in range(n)]
     net, found, stacks = minima.network(name), {}, minima.both(sets, share)
@@ -108,9 +107,10 @@ def nearest(seed, n, *, name, strengths, rates, steps, every):
     -------
     dict
         (n,): ``nearest`` (distance to the nearest bad network over the way that training had come; 2 where none was
-        met), ``hit`` (bool), ``within`` (bool: met, and not beyond the way), ``nearest_fine`` (as ``nearest``, below 60 %), ``share_of_length`` (that distance over the
-        good network's length), ``start_test`` (accuracy of the good network), ``found_fit, found_loss, found_test`` (of
-        the nearest bad one), ``best_rate, best_strength``; ``hit_rate`` (n, rates) bool: with any strength.
+        met), ``hit`` (bool), ``within`` (bool: met, and not beyond the way), ``nearest_fine`` (as ``nearest``, below
+        60 %), ``share_of_length`` (that distance over the good network's length), ``start_test`` (accuracy of the good
+        network), ``found_fit, found_loss, found_test`` (of the nearest bad one), ``best_rate, best_strength``;
+        ``hit_rate`` (n, rates) bool: with any strength.
     """
     sets = [minima.draw(name, seed, row) for row in range(n)]
     stacks, net = minima.both(sets, 0.5), minima.network(name)
