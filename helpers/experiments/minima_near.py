@@ -52,7 +52,7 @@ def still(seed, n, *, name, share, rate, attack, more, every):
         For good and bad, (n,): ``reached_ARM`` (bool: 0.001 within ``attack`` steps), ``kept_ARM`` (bool: reached, and
         the clean loss never above 0.1 afterwards), ``worst_ARM`` (highest clean loss), ``before_ARM, after_ARM`` (test
         accuracy), ``loss_ARM`` (clean loss in the end), ``moved_ARM`` (distance moved, over the way from the initial
-        weights). (n,) also ``regained``: what the bad network makes up, over what it was behind the good one in the end;
+        weights). (n,) also ``regained``: what the bad network makes up, over what it was behind the good one;
         ``drifted``: how far the good one moves, over the same; both are 1 where the two do not differ by 20 points.
         ``compared`` (bool: they do, and the bad one kept its loss), ``stays_bad`` (bool: after it below 0.6),
         ``path_ARM`` (50, looks): test accuracy. ``constants``: ``steps``, of the path.
