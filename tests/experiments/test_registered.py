@@ -103,7 +103,7 @@ WIDER = {
     "generalization-thread/networks-are-as-smooth-as-possible": "bends scatter much; the pilot has twice as many",
     "ours/what-folds-gain-is-a-tail": "planned at the edge, one half; the pilot is far from it",
     "keras-post/l2-helps-more-in-high-dimension": "180 sets at four numbers of inputs are what the other claims need",
-    "huang-summary/bad-basins-are-smaller": "by five rulers seven times the size in the pilot, by the sixth exact",
+    "huang-summary/bad-basins-are-smaller": "the pilot's effects are seven times the size asked for",
     "ours/stretched-rays-find-more": "the pilot's effect is ten times the size asked for",
     "huang-summary/boundaries-wiggle": "the pilot's effect is four times the size asked for",
     "huang-summary/good-have-wider-margins": "the pilot's effect is ten times the size asked for",
