@@ -61,7 +61,8 @@ class Card:
 
     def _repr_html_(self):
         one = self.record
-        quote = f": <q>{html.escape(one.words)}</q>" if one.words else ""
+        words = quoted(one)
+        quote = f": <q>{html.escape(words)}</q>" if words else ""
         link = ""
         if self.link:
             link = f' · <a href="{html.escape(self.link)}">the experiment</a>'
@@ -78,7 +79,7 @@ class Card:
 
     def _repr_markdown_(self):
         one = self.record
-        quote = f': "{one.words}"' if one.words else ""
+        quote = f': "{quoted(one)}"' if quoted(one) else ""
         lines = [
             f"> {_words.who(one)}{quote}",
             f"> **{one.statement}**",
@@ -91,7 +92,7 @@ class Card:
 
     def __str__(self):
         one = self.record
-        quote = f': "{one.words}"' if one.words else ""
+        quote = f': "{quoted(one)}"' if quoted(one) else ""
         lines = [
             f"{_words.who(one)}{quote}",
             one.statement,
@@ -106,6 +107,11 @@ class Card:
 def card(record: Record, link: str = "") -> Card:
     """Return the card of a record; Jupyter shows it as HTML, GitHub as Markdown, a terminal as text."""
     return Card(record, link)
+
+
+def quoted(record: Record) -> str:
+    """Return the words that a card shows: a source's, if they are judged; not those that led to a question of ours."""
+    return "" if record.role == "ours" else record.words
 
 
 def alternative(record: Record) -> str:
@@ -222,7 +228,7 @@ def brief_table(records: Iterable[Record]) -> str:
 
 def _line(record, draws):
     rows = _rows(record)
-    quote = f' ({_words.who(record)}: "{record.words}")' if record.words else ""
+    quote = f' ({_words.who(record)}: "{quoted(record)}")' if quoted(record) else ""
     name = [f"{row.name}: " if row.name else "" for row in rows]
     asked = [_words.asked(row.measured) for row in rows]
     results = [_words.result(row.measured) for row in rows]

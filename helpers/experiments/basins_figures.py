@@ -71,7 +71,7 @@ def show_walks(distance: np.ndarray, loss: Mapping[str, np.ndarray]) -> None:
     ----------
     distance : numpy.ndarray (R,)
         How far, in units of the weights' own length.
-    loss : dict of numpy.ndarray (K, R)
+    loss : dict of array_like (K, R)
         For "good" and "bad": along each of K directions.
     """
     figure, ax = plt.subplots(figsize=(7, 3.6))
@@ -80,6 +80,7 @@ def show_walks(distance: np.ndarray, loss: Mapping[str, np.ndarray]) -> None:
     reached = {}
     for name, values in loss.items():
         color, line, _ = LOOKS[name]
+        values = np.asarray(values)
         ax.plot(distance, values.T, line, color=color, linewidth=1.2)
         ax.plot([], [], line, color=color, label=name)
         outside = values > basins.EDGE

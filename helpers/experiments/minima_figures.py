@@ -215,7 +215,7 @@ def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
             )
             ends[arm] = [f"{share:.0%}" for share in paths.mean(axis=0)[[0, -1]]]
         low.append(f"{np.sum(one['after_bad'] < minima.BAD)} of {len(one['after_bad'])}")
-        ax.axhline(0.6, color=plots.BLACK, linestyle=":", linewidth=1.5)
+        ax.axhline(minima.BAD, color=plots.BLACK, linestyle=":", linewidth=1.5)
         ax.set(
             xlabel="further steps", ylim=(0.4, 1.02), title=f"{name}: {' to '.join(ends['bad'])}"
         )
@@ -229,7 +229,7 @@ def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
         figure,
         f"Left: for {len(near['hit'])} good networks the nearest bad one, in units of the way from the initial "
         f"weights ({np.sum(~near['hit'])} met none; title: the median). Others: training goes on with the clean "
-        "points. Thick: means; dotted: 60 %; titles: bad networks before and after. Below 53 % in the end: "
+        "points. Thick: means; titles: bad networks before and after. Below 53 %, dotted, in the end: "
         f"{' and '.join(low)}.",
         f"The nearest bad network is at {middle:.2f} of the way, in the middle. Training on: "
         + "; ".join(told)

@@ -17,7 +17,8 @@ from helpers.engine import fit_many
 from helpers.experiments import descent, minima
 
 EDGE = 0.1  # loss at the edge of a basin, as in the source
-STAYS = 0.6  # test accuracy below which a bad network has stayed bad
+FINE = 0.6  # test accuracy below which a network is bad by a milder rule
+APART = 0.2  # difference of test accuracies that good and bad are to have, to compare them
 FITTED = 0.001  # loss to which attacks are trained
 NO_HIT = 2.0  # counts as this many ways, where no bad network was met
 CURVES = 50  # replicates of which curves are kept
@@ -51,7 +52,9 @@ def still(seed, n, *, name, share, rate, attack, more, every):
         For good and bad, (n,): ``reached_ARM`` (bool: 0.001 within ``attack`` steps), ``kept_ARM`` (bool: reached, and
         the clean loss never above 0.1 afterwards), ``worst_ARM`` (highest clean loss), ``before_ARM, after_ARM`` (test
         accuracy), ``loss_ARM`` (clean loss in the end), ``moved_ARM`` (distance moved, over the way from the initial
-        weights). ``stays_bad`` (bool: bad, after it below 0.6), ``stays_good`` (bool: good, above 0.6);
+        weights). (n,) also ``regained``: what the bad network makes up, over what it was behind the good one;
+        ``drifted``: how far the good one moves, over the same; both are 1 where the two do not differ by 20 points.
+        ``compared`` (bool: they do, and the bad one kept its loss), ``stays_bad`` (bool: after it below 0.6),
         ``path_ARM`` (50, looks): test accuracy. ``constants``: ``steps``, of the path.
     """
     sets = [minima.draw(name, seed, row) for row in range(n)]
@@ -79,8 +82,15 @@ def still(seed, n, *, name, share, rate, attack, more, every):
             f"moved_{arm}": (length(walk.weights, there) / way).astype(np.float32),
             f"path_{arm}": np.stack(path, axis=1)[:CURVES].astype(np.float16),
         }
-    found["stays_bad"] = found["after_bad"] < STAYS
-    found["stays_good"] = found["after_good"] >= STAYS
+    found["stays_bad"] = found["after_bad"] < FINE
+    behind = found["after_good"] - found["before_bad"]
+    apart = behind >= APART
+    for what, gain in (
+        ("regained", found["after_bad"] - found["before_bad"]),
+        ("drifted", np.abs(found["after_good"] - found["before_good"])),
+    ):
+        found[what] = np.where(apart, gain / np.where(apart, behind, 1.0), 1.0).astype(np.float32)
+    found["compared"] = found["kept_bad"] & apart
     return found | {"constants": {"steps": np.arange(0, more + 1, every, dtype=np.int32)}}
 
 
@@ -97,9 +107,10 @@ def nearest(seed, n, *, name, strengths, rates, steps, every):
     -------
     dict
         (n,): ``nearest`` (distance to the nearest bad network over the way that training had come; 2 where none was
-        met), ``hit`` (bool), ``nearest_fine`` (as ``nearest``, below 60 %), ``share_of_length`` (that distance over the
-        good network's length), ``start_test`` (accuracy of the good network), ``found_fit, found_loss, found_test`` (of
-        the nearest bad one), ``best_rate, best_strength``; ``hit_rate`` (n, rates) bool: with any strength.
+        met), ``hit`` (bool), ``within`` (bool: met, and not beyond the way), ``nearest_fine`` (as ``nearest``, below
+        60 %), ``share_of_length`` (that distance over the good network's length), ``start_test`` (accuracy of the good
+        network), ``found_fit, found_loss, found_test`` (of the nearest bad one), ``best_rate, best_strength``;
+        ``hit_rate`` (n, rates) bool: with any strength.
     """
     sets = [minima.draw(name, seed, row) for row in range(n)]
     stacks, net = minima.both(sets, 0.5), minima.network(name)
@@ -134,7 +145,7 @@ def nearest(seed, n, *, name, strengths, rates, steps, every):
     ok = (fit == 1) & (loss <= EDGE)
     found = {"way": way.astype(np.float32), "start_test": minima.correct(name, here, *new)}
     # The last round, of bad networks, leaves what is reported of them.
-    for what, below in (("nearest_fine", STAYS), ("nearest", minima.BAD)):
+    for what, below in (("nearest_fine", FINE), ("nearest", minima.BAD)):
         far = np.where(ok & (test < below), away, np.inf).reshape(n, -1)
         best, rows = far.argmin(axis=1), np.arange(n)
         hit = np.isfinite(far[rows, best])
@@ -143,6 +154,7 @@ def nearest(seed, n, *, name, strengths, rates, steps, every):
     bads = (ok & (test < minima.BAD)).any(axis=2).reshape(n, len(rates), len(strengths))
     return found | {
         "hit": hit,
+        "within": hit & (found["nearest"] <= 1),
         "share_of_length": np.where(hit, far[rows, best] / length(here), NO_HIT).astype(np.float32),
         **{
             f"found_{what}": np.where(hit, part.reshape(n, -1)[rows, best], -1).astype(np.float32)

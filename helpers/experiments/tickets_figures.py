@@ -185,6 +185,41 @@ def show_levels(levels: Mapping) -> None:
     )
 
 
+def show_early(early: Mapping, ladder: Mapping) -> None:
+    """Show the ticket's lead over the dense network by when training stops, and how fast each kind learns."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=[1.2, 1])
+    rows = {"lowest\nvalidation loss": early, "after\n50 epochs": ladder}
+    means = [
+        _row(left, (one["accuracy_ticket"] - one["accuracy_dense"]).astype(float), row, LOOKS["ticket"])
+        for row, one in enumerate(rows.values())
+    ]  # fmt: skip
+    left.axvline(0, color=plots.BLACK, linewidth=1.5)
+    left.set_yticks(range(len(rows)), list(rows))
+    left.set(xlabel="difference in percentage points", ylim=(1.5, -0.5))
+    left.set_title(f"Ticket minus dense: {means[0]:+.1f} or {means[1]:+.1f} points", fontsize=11)
+    steps = {
+        arm: _row(right, early[f"reach_{arm}"].astype(float), row, LOOKS[arm])
+        for row, arm in enumerate(SHORT)
+    }
+    right.set_yticks(
+        range(len(SHORT)), [f"{SHORT[arm]}: {mean:.0f}" for arm, mean in steps.items()]
+    )
+    right.invert_yaxis()
+    right.set(xlabel="steps until 40 % are right", xlim=(0, None))
+    right.set_title("How fast each kind learns", fontsize=11)
+    for ax in (left, right):
+        ax.grid(visible=False, axis="y")
+    n = " and ".join(str(len(one["accuracy_dense"])) for one in rows.values())
+    told = ", ".join(f"{SHORT[arm]} {mean:.0f}" for arm, mean in steps.items())
+    plots.show(
+        figure,
+        f"Dots: trials, n = {n}; diamonds: means with 99 % intervals. Left: each kind at its own learning rate. Right: "
+        "all at 0.01.",
+        f"Ticket minus dense: {means[0]:+.1f} points where each has its lowest validation loss, {means[1]:+.1f} after "
+        f"50 epochs. Mean steps to 40 % of the validation signals: {told}.",
+    )
+
+
 def show_ladder(ladder: Mapping) -> None:
     """Show how far each rival of the ticket stays behind the dense network, trial by trial."""
     dense = ladder["accuracy_dense"].astype(float)

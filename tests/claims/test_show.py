@@ -191,6 +191,14 @@ def test_a_long_name_is_cut_to_the_narrowest_ruler_and_whole_in_the_text():
     assert name in str(show.card(record(*parts)))
 
 
+def test_a_question_of_ours_is_not_put_under_the_words_that_led_to_it():
+    ours = dataclasses.replace(EXAMPLES[0], role="ours")
+    card = show.card(ours)
+    for text in (card._repr_html_(), card._repr_markdown_(), str(card), show.table([ours])):
+        assert ours.words not in text and ours.statement in text
+    assert EXAMPLES[0].words in show.card(EXAMPLES[0])._repr_html_()
+
+
 def test_markup_in_words_is_harmless():
     one = dataclasses.replace(EXAMPLES[0], words="<b>&", statement='"<script>" is less')
     text = show.card(one)._repr_html_()

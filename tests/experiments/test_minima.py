@@ -251,3 +251,22 @@ def test_a_random_network_is_the_one_of_keras():
 def test_a_task_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match=r"task.*moons"):
         random_search.draw("circle", 1000)
+
+
+def test_who_does_not_train_on_makes_up_nothing_and_twins_that_do_not_differ_count_as_equal():
+    found = minima_near.still(
+        1000, 3, name="signals", share=0.5, rate=0.002, attack=200, more=0, every=10
+    )
+    apart = found["after_good"] - found["before_bad"] >= minima_near.APART
+    for what in ("regained", "drifted"):
+        assert np.array_equal(found[what], np.where(apart, 0.0, 1.0))
+    assert np.array_equal(found["compared"], apart & found["reached_bad"])
+    assert apart.any()
+
+
+def test_a_bad_network_that_is_near_was_met():
+    found = minima_near.nearest(
+        1000, 2, name="spirals", strengths=[0.01], rates=[0.003], steps=40, every=20
+    )
+    assert np.array_equal(found["within"], found["hit"] & (found["nearest"] <= 1))
+    assert np.all(found["nearest"][~found["hit"]] == minima_near.NO_HIT)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from helpers import pruning
-from helpers.experiments import tickets, tickets_transfer, xor, xor_pruning
+from helpers.experiments import tickets, tickets_early, tickets_transfer, xor, xor_pruning
 
 SIZES = {"train": 400, "validation": 200, "test": 400}
 HOW = {"epochs": 8, "batch": 50}
@@ -140,3 +140,24 @@ def test_two_draws_for_one_place_are_alike_and_a_good_start_is_better():
     one, two = found["replaced"].mean(), found["replaced_again"].mean()
     assert abs(one - two) < 0.15
     assert found["pattern"].mean() > one + 0.2
+
+
+def test_a_level_is_reached_between_two_epochs_and_never_counts_as_the_last():
+    path = [[0.1, 0.3, 0.5, 0.2], [0.5, 0.6, 0.7, 0.8], [0.1, 0.2, 0.3, 0.3]]
+    far, there = tickets_early.reach(path, 0.4)
+    assert np.allclose(far, [2.5, 0.8, 4.0])
+    assert there.tolist() == [True, True, False]
+
+
+def test_an_early_network_is_the_one_of_its_lowest_validation_loss():
+    how = {"epochs": 30, "batch": 50}
+    one = tickets_early.stopped(7, SETS, NET, START, None, rate=0.03, **how)
+    last = tickets.train(7, SETS, NET, START, rate=0.03, each=True, **how)
+    assert np.array_equal(one["path"], last.history["val_accuracy"])
+    assert np.array_equal(one["lowest"], last.history["val_loss"].argmin(axis=1))
+    assert np.all(one["lowest"] < 29)
+    short = tickets.train(
+        7, SETS, NET, START, rate=0.03, epochs=int(one["lowest"][0]) + 1, batch=50
+    )
+    assert np.isclose(tickets.right(short, SETS)[0], one["tested"][0])
+    assert one["held"][0] == short.history["val_accuracy"][0, -1]
