@@ -1,7 +1,19 @@
 """Sphinx's configuration; `tools.site` names the folders."""
 
+from importlib import metadata
+from pathlib import Path
+
 from tools.site import EXTRA, JUPYTERHUB, REPOSITORY, ROOT
 from tools.site.theme import options
+
+# The one file that holds all of its letters; other files of MathJax are fetched when they are needed.
+MATHJAX = Path(
+    str(
+        metadata.distribution("sphinx-mathjax-offline").locate_file(
+            "sphinx-mathjax-offline/static/mathjax/tex-svg.js"
+        )
+    )
+)
 
 project = "Why do neural networks generalize?"
 author = "The authors of the course"
@@ -40,7 +52,7 @@ default_role = "tools-code"
 html_theme = "sphinx_book_theme"
 html_theme_options = options(REPOSITORY, JUPYTERHUB)
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
-html_static_path = [str(ROOT / "tools" / "site" / "static")]
+html_static_path = [str(ROOT / "tools" / "site" / "static"), str(MATHJAX)]
 html_extra_path = [str(EXTRA)]
 html_css_files = ["course.css"]
 html_show_sphinx = False
@@ -50,4 +62,4 @@ html_show_search_summary = (
 )
 html_copy_source = True
 html_sourcelink_suffix = ""
-mathjax_path = "mathjax/tex-svg.js"
+mathjax_path = MATHJAX.name
