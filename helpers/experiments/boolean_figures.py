@@ -88,8 +88,8 @@ def show_rows(steps: Mapping, trained: Mapping, target: str = "and2") -> None:
     right.set_ylim(0, None)
     plots.show(
         figure,
-        f"Target: {WORDS[target]}. Left: one training set of 32 rows, at the first step that fits, the middle one of "
-        f"{len(agree)}. Right: all of them (grey) and means; epoch 150: other training sets, {len(last)}.",
+        f"Target: {WORDS[target]}. Left: the middle one of {len(agree)} training sets, at the first fit. Right: all "
+        "(grey) and means; epoch 150: other sets.",
         "Rows that guesses get wrong are also those that trained networks get wrong, rank correlation "
         f"{agree[one]:.2f}. Errors: guessed {means[0]:.1f} %, at the first step that fits {means[1]:.1f} %, at the end "
         f"of the first epoch that fits {means[2]:.1f} %, at epoch 150 {means[3]:.1f} %.",
@@ -138,7 +138,7 @@ def show_bounds(found: Mapping, others: Mapping, trained: Mapping, hard: Mapping
         figure,
         f"32 training rows, means over {len(found['bound_x1']):,} training sets (majorities and x1 differs from x2: "
         f"{len(next(iter(others.values())))}; trained ones: {len(trained['error_guess_x1'])} or "
-        f"{len(hard['error_guess_or2'])}). Black reaches from the upper to the lower limit of the count. Where no "
-        "guess fits there is no blue dot. Bound and blue: rows with repeats.",
+        f"{len(hard['error_guess_or2'])}). Black reaches from the upper to the lower limit of the count. "
+        "Bound and blue: rows with repeats.",
         f"Bounds by the lower limit of the count: {told}. The true errors lie far below.",
     )
