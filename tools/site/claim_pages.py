@@ -250,7 +250,7 @@ def _registered(claim, record, known):
     file = f"claims/{claim.lesson}.toml"
     return (
         f"| what | as registered |\n| --- | --- |\n{table}\n\nThe registration: [{file}]({TOP}{file}). "
-        f"Its hash is the seed of the replicates: {_verdicts_link('how a verdict comes about')}."
+        f"The seed of the replicates follows from it: {_verdicts_link('how a verdict comes about')}."
     )
 
 
