@@ -221,7 +221,7 @@ def instructor(stems: Sequence[str]) -> dict[str, bytes]:
     """Return the files of the instructor edition, by their place."""
     found = common(stems)
     for path in sorted(ROOT.glob(PLANS)):
-        if path.suffix != ".md" or any(stem.startswith(path.stem) for stem in stems):
+        if not path.stem.isdigit() or any(stem.startswith(path.stem) for stem in stems):
             found[path.relative_to(ROOT).as_posix()] = path.read_bytes()
     for stem in stems:
         plan = (ROOT / "docs" / "teaching" / f"{stem[:2]}.md").read_text(encoding="utf-8")

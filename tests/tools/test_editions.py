@@ -125,6 +125,7 @@ def test_a_lesson_that_is_dropped_is_named_but_not_linked():
     kept = [stem for stem in STEMS if not stem.startswith("01")]
     files = editions.student(kept)
     assert "notebooks/01_overfitting.ipynb" not in files and "worksheets/01.md" not in files
+    assert "docs/teaching/01.md" not in editions.instructor(kept)
     pages = [content.decode("utf-8") for place, content in files.items() if place.endswith(".md")]
     prose = ["".join(cell.source for cell in cells(files, stem)) for stem in kept]
     assert not [text for text in (*pages, *prose) if "01_overfitting.ipynb)" in text]
@@ -141,7 +142,6 @@ def test_equal_files_make_equal_zips(tmp_path):
         assert archive.getinfo("course/b.sh").external_attr >> 16 == 0o755
 
 
-@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.timeout(600)
 def test_a_students_lesson_runs_from_the_unpacked_zip_with_its_own_package(tmp_path, student):

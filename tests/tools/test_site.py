@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from helpers.claims import ledger, registry
 from helpers.claims.entries import Region
-from tools.site import claim_pages, histogram, links, numbers, reading, stage, theme
+from tools.site import claim_records, histogram, links, numbers, reading, stage, theme
 
 numbers_of_runs = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=200).map(np.array)
 
@@ -99,7 +99,7 @@ def test_anchors_are_githubs():
 
 def test_every_experiments_function_is_found_without_importing_it():
     found = registry.load().experiments.values()
-    assert all(claim_pages.source(one.function).startswith(("def ", "@")) for one in found)
+    assert all(claim_records.source(one.function).startswith(("def ", "@")) for one in found)
 
 
 def test_a_statement_in_a_card_or_table_leads_to_its_claim():
