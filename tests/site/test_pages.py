@@ -9,10 +9,10 @@ import nbformat
 import numpy as np
 import pytest
 
-from helpers.claims import _words, ledger, registry
+from helpers.claims import _words, ledger, registry, replicates
 from helpers.experiments import judge
 from tools import notebooks
-from tools.site import ROOT, SITE, reading, replicates
+from tools.site import ROOT, SITE, reading
 
 RECORDS = ledger.load()
 LESSONS = notebooks.lessons(ROOT)

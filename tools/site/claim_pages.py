@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from helpers.claims import _words, show
+from helpers.claims import _words, replicates, show
 from helpers.claims.entries import Claim, Setting
 from helpers.claims.ledger import Measured, SettingResult
 from helpers.experiments import judge
-from tools.site import files, histogram, numbers, replicates
+from tools.site import files, histogram, numbers
 from tools.site.claim_records import (
     TOP,
     Known,
