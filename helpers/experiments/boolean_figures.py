@@ -88,7 +88,7 @@ def show_rows(steps: Mapping, trained: Mapping, target: str = "and2") -> None:
     right.set_ylim(0, None)
     plots.show(
         figure,
-        f"Target: {WORDS[target]}. Left: the middle one of {len(agree)} training sets, at the first fit. Right: all "
+        f"Target: {WORDS[target]}. Left: the middle one of {len(agree)} training sets. Right: all "
         "(grey) and means; epoch 150: other sets.",
         "Rows that guesses get wrong are also those that trained networks get wrong, rank correlation "
         f"{agree[one]:.2f}. Errors: guessed {means[0]:.1f} %, at the first step that fits {means[1]:.1f} %, at the end "
