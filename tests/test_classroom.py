@@ -85,7 +85,7 @@ def test_damaged_doubled_and_foreign_files_are_named_and_left_out(tmp_path):
     (tmp_path / "twice").mkdir()
     good, twice = written(tmp_path, 1, 2.0), written(tmp_path / "twice", 1, 2.0)
     changed = written(tmp_path, 2, 2.0)
-    changed.write_text(changed.read_text().replace("2.0", "9.0"), encoding="utf-8")
+    changed.write_text(changed.read_text(encoding="utf-8").replace("2.0", "9.0"), encoding="utf-8")
     cut = tmp_path / "cut.json"
     cut.write_bytes(good.read_bytes()[:40])
     other = tmp_path / "other.json"

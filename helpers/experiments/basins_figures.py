@@ -240,9 +240,9 @@ def show_gaps(shares: Mapping[str, Any], alike: Mapping[str, Any]) -> None:
         stats.rank_correlations(one["radius"], one["closeness"]).mean() for one in (shares, alike)
     )
     figure.suptitle(
-        "Width orders networks made different better than networks made alike"
+        "Width goes with the gap among networks made different,\nless among networks made alike"
         if across > within
-        else "Width orders networks made alike as well as networks made different",
+        else "Width goes with the gap among networks made alike\nas among networks made different",
         fontsize="medium", fontweight="bold",
     )  # fmt: skip
     plots.show(

@@ -214,7 +214,8 @@ def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
                 linewidth=2.4,
             )
             ends[arm] = [f"{share:.0%}" for share in paths.mean(axis=0)[[0, -1]]]
-        low.append(f"{np.sum(one['after_bad'] < minima.BAD)} of {len(one['after_bad'])}")
+        first, last = (np.sum(one["path_bad"][:, at] < minima.BAD) for at in (0, -1))
+        low.append(f"{name} {first} of {len(one['after_bad'])}, then {last}")
         ax.axhline(minima.BAD, color=plots.BLACK, linestyle=":", linewidth=1.5)
         ax.set(
             xlabel="further steps", ylim=(0.4, 1.02), title=f"{name}: {' to '.join(ends['bad'])}"
@@ -228,9 +229,9 @@ def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
     plots.show(
         figure,
         f"Left: for {len(near['hit'])} good networks the nearest bad one, in units of the way from the initial "
-        f"weights ({np.sum(~near['hit'])} met none; title: the median). Others: training goes on with the clean "
-        "points. Thick: means; titles: bad networks before and after. Below 53 %, dotted, in the end: "
-        f"{' and '.join(low)}.",
+        f"weights ({np.sum(~near['hit'])} met none; title: the median). Others: training on clean points; "
+        "titles: bad ones before and after. Below 53 %, dotted: "
+        f"{'; '.join(low)}.",
         f"The nearest bad network is at {middle:.2f} of the way, in the middle. Training on: "
         + "; ".join(told)
         + ".",
@@ -305,9 +306,7 @@ def show_guesses(found: Mapping) -> None:
     main.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     main.legend(loc="center right")
     mostly = [words for words, share in ends.items() if share > 0.5]
-    main.set_title(
-        f"Random networks that fit are mostly good on: {', '.join(mostly) or 'no picture'}"
-    )
+    main.set_title(f"Good ones outnumber bad ones on: {', '.join(mostly) or 'no picture'}")
     n, drawn = len(found[f"testable_moons_{counts[0]}"]), found["constants"]["draws"][0]
     plots.show(
         figure,
@@ -329,7 +328,7 @@ ARMS = {
 def show_flatter(found: Mapping) -> None:
     """Show how each method changes the errors, and the radius of the basin in two units, against plain training."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.7))
-    rng, told, short = np.random.default_rng(0), [], []
+    rng, told, short, early = np.random.default_rng(0), [], [], []
     others = [arm for arm in ARMS if arm != "plain"]
     for row, arm in enumerate(others):
         color, marker, words = ARMS[arm]
@@ -357,6 +356,8 @@ def show_flatter(found: Mapping) -> None:
         flat = np.exp(np.mean(np.log(found[f"radius_{arm}"] / found["radius_plain"])))
         told.append(f"{words} {one.estimate:.1f} points, radius times {flat:.2f}")
         short.append(f"{words} {one.estimate:.1f}")
+        matched = (found[f"matched_error_{arm}"] - found["matched_error_plain"]).mean()
+        early.append(f"{matched:.1f} ({words})")
     for ax, none, label, title in (
         (left, 0, "errors minus plain training's, % points", "errors on new signals"),
         (right, 1, "radius of the basin over plain training's", "flatness, at equal loss"),
@@ -374,7 +375,8 @@ def show_flatter(found: Mapping) -> None:
     )
     plots.show(
         figure,
-        f"{len(found['error_plain'])} data sets; each method at its own best rate, equal gradients. Plain training is "
-        f"wrong on {found['error_plain'].mean():.0f} %. Diamonds and marks: means, 99 % intervals.",
+        f"{len(found['error_plain'])} data sets. Plain training is wrong on {found['error_plain'].mean():.0f} %. "
+        "Means, 99 % intervals. Errors: in the end. Flatness: earlier, at equal training loss; errors there: "
+        f"{', '.join(early)}.",
         "Against plain training: " + "; ".join(told) + ".",
     )

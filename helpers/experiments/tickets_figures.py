@@ -211,10 +211,14 @@ def show_early(early: Mapping, ladder: Mapping) -> None:
         ax.grid(visible=False, axis="y")
     n = " and ".join(str(len(one["accuracy_dense"])) for one in rows.values())
     told = ", ".join(f"{SHORT[arm]} {mean:.0f}" for arm, mean in steps.items())
+    right_on = [
+        " and ".join(f"{one[f'accuracy_{arm}'].mean():.1f}" for arm in ("ticket", "dense"))
+        for one in rows.values()
+    ]
     plots.show(
         figure,
-        f"Dots: trials, n = {n}; diamonds: means with 99 % intervals. Left: each kind at its own learning rate. Right: "
-        "all at 0.01.",
+        f"Means with 99 % intervals, n = {n} trials. Left: own rates; ticket and dense: "
+        f"{' %, then '.join(right_on)} %. Right: all at 0.01.",
         f"Ticket minus dense: {means[0]:+.1f} points where each has its lowest validation loss, {means[1]:+.1f} after "
         f"50 epochs. Mean steps to 40 % of the validation signals: {told}.",
     )

@@ -5,9 +5,9 @@ No valid call ends in an exception or an unreported NaN, and every invalid one i
 
 import numpy as np
 import pytest
-from conftest import make
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from making import make
 from wrong_values import (
     INF,
     NO_FLAG,

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from conftest import make
+from making import make
 
 from helpers import models
 from helpers._base import checks, memory

@@ -17,8 +17,8 @@ import time
 
 import numpy as np
 import pytest
-from conftest import make
 from distributed import Client, LocalCluster
+from making import make
 
 import helpers
 from helpers import Dataset, models

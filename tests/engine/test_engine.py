@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make
+from making import make
 
 from helpers import models
 from helpers._tensorflow import keras

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import make
+from making import make
 
 from helpers._tensorflow import keras
 from helpers.engine import api, tiny

@@ -9,9 +9,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from conftest import make
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from making import make
 from wrong_values import (
     MOST,
     NAN,

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from conftest import make
+from making import make
 
 from helpers import models
 from helpers._tensorflow import keras
