@@ -79,19 +79,24 @@ def browser_path():
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
+def absent(reason):
+    """Skip what needs a browser, or fail where one is required."""
+    (pytest.fail if os.environ.get(BROWSER) == "required" else pytest.skip)(reason)
+
+
 @pytest.fixture(scope="session")
 def browser():
     """A browser without a window."""
     path = browser_path()
     if path is None:
-        reason = f"No browser here: none of {', '.join(BROWSERS)} is on the PATH."
-        if os.environ.get(BROWSER) == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
+        absent(f"No browser here: none of {', '.join(BROWSERS)} is on the PATH.")
+    from playwright.sync_api import Error, sync_playwright
 
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        except Error as error:
+            absent(f"{path} does not start: {error}")
         yield running
         running.close()
 

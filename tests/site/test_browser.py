@@ -52,7 +52,8 @@ def test_folded_code_opens(tab):
     code = cell.locator("pre").first
     assert not code.is_visible()
     cell.locator("summary").click()
-    assert code.is_visible() and "MY_SEED" in code.inner_text()
+    code.wait_for(state="visible")
+    assert "MY_SEED" in code.inner_text()
 
 
 def test_a_player_plays(tab):
