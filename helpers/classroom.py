@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from helpers import plots
 from helpers._base import checks, files, paths
-from helpers.claims import ledger, measure, registry, replicates, verdict
+from helpers.claims import judging, ledger, registry, replicates, verdict
 from helpers.claims.entries import Claim, Setting
 from helpers.claims.registry import Registry
 from helpers.experiments import run, store
@@ -144,15 +144,12 @@ def hand_in(
     }
     path = Path(folder) / f"{id.replace('/', '_')}-{seed}.json"
     files.write(path, json.dumps(content | {"digest": _digest(content)}, indent=1) + "\n")
-    return path, value, value is not None and agrees(quantity, value)
+    return path, value, value is not None and agrees(claim, value)
 
 
-def agrees(quantity: Setting, value: float) -> bool:
+def agrees(claim: Claim, value: float) -> bool:
     """Return whether a single value lies where the sentence is true."""
-    asked = (quantity.region, quantity.statistic, quantity.reference, quantity.smallest)
-    direction = verdict.target(*asked).shape == "direction"
-    nothing = verdict.nothing(quantity.statistic, quantity.reference) if direction else None
-    return bool(measure.one_run([value], quantity.region, nothing))
+    return judging.one_run(claim, question(claim), np.array([value])) == 1
 
 
 def collect(
@@ -219,9 +216,10 @@ def _read(path, known):
         return None, "foreign: written by another version of hand_in"
     if content["digest"] != _digest(content):
         return None, "damaged: it was changed after it was written"
-    if content["claim"] not in known.claims:
-        return None, f"foreign: no claim {content['claim']!r} is registered here"
-    quantity = question(known.claims[content["claim"]])
+    try:
+        quantity = question(_claim(content["claim"], known))
+    except (TypeError, ValueError):
+        return None, f"foreign: {content['claim']!r} is no claim here that single replicates answer"
     if content["registration"] != known.registration(quantity.experiment):
         return None, "foreign: the experiment is registered otherwise here"
     return content, ""
@@ -243,7 +241,7 @@ def _pool(id, found, known):
             values.append(content["value"])
     arrays, _ = run.obtain(quantity.experiment, known)
     stored = replicates.effects(claim, quantity, arrays)
-    inside = [np.array([agrees(quantity, v) for v in some], bool) for some in (values, stored)]
+    inside = [np.array([agrees(claim, v) for v in some], bool) for some in (values, stored)]
     records = ledger.load()
     word = records[id].word if id in records else verdict.OPEN  # a claim of one's own
     return Pool(id, np.array(values), stored, *inside, word, not_counted, tuple(left_out))
@@ -255,7 +253,7 @@ def figure(pool: Pool, known: Registry | None = None) -> Figure:
     quantity = question(known.claims[pool.claim])
     together = np.concatenate([pool.values, pool.stored])
     low, high = np.quantile(together, [0.005, 0.995])
-    low, high = min(low, *pool.values, high), max(high, *pool.values, low)
+    low, high = min([low, *pool.values]), max([high, *pool.values])
     bins = np.linspace(low, high if high > low else low + 1, 31)
     fig, axes = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True, height_ratios=(1, 1.2))
     rows = (

@@ -93,8 +93,11 @@ def test_damaged_doubled_and_foreign_files_are_named_and_left_out(tmp_path):
     older = written(tmp_path, 3, 2.0, registration="0" * 64)
     unknown = written(tmp_path, 4, 2.0, claim="a/b")
     unlike = written(tmp_path, 5, 2.0, format=0)
+    no_estimate = next(id for id, claim in KNOWN.claims.items() if claim.kind == "existence")
+    other_kind = written(tmp_path, 6, 2.0, claim=no_estimate)
+    odd = written(tmp_path, 7, 2.0, claim=["a"])
     absent = tmp_path / "absent.json"
-    given = [good, twice, changed, cut, other, older, unknown, unlike, absent]
+    given = [good, twice, changed, cut, other, older, unknown, unlike, other_kind, odd, absent]
     (pool,), left_out = classroom.collect(given, KNOWN)
     assert pool.values.tolist() == [2.0]
     assert len(pool.left_out) == 1 and "doubled: seed 1" in pool.left_out[0][1]
@@ -104,7 +107,8 @@ def test_damaged_doubled_and_foreign_files_are_named_and_left_out(tmp_path):
     assert "not written by hand_in" in reasons[str(other)]
     assert "registered otherwise" in reasons[str(older)]
     assert "'a/b'" in reasons[str(unknown)] and "another version" in reasons[str(unlike)]
-    assert len(left_out) == 7
+    assert no_estimate in reasons[str(other_kind)] and "foreign" in reasons[str(odd)]
+    assert len(left_out) == 9
 
 
 def test_a_replicate_that_the_experiment_leaves_out_is_counted_apart(tmp_path):

@@ -12,7 +12,7 @@ from helpers import stats
 from helpers.claims import gates as gating
 from helpers.claims import measure, verdict
 from helpers.claims._numbers import short
-from helpers.claims.entries import Claim, Control
+from helpers.claims.entries import Claim, Control, Setting
 from helpers.claims.ledger import NO_DATA, ControlResult, Measured, Record, SettingResult
 from helpers.claims.measure import ArraysOf
 from helpers.claims.verdict import NOT_TESTABLE, Verdict
@@ -114,7 +114,7 @@ def _measured(claim, quantity, arrays, arrays_of):
         gates=tuple(_exact(gate) for gate in gates),
         interval=_exact(found),
         over_all=_exact(over_all),
-        one_run=_rounded(_one_run(claim, quantity, singles)),
+        one_run=_rounded(one_run(claim, quantity, singles)),
         **_width(claim, quantity, found),
     )
 
@@ -134,7 +134,8 @@ def _interval(claim, quantity, arrays):
     return found, measure.effects(quantity.statistic, values, baseline)
 
 
-def _one_run(claim, quantity, singles):
+def one_run(claim: Claim, quantity: Setting, singles: np.ndarray) -> float:
+    """Return the share of single replicates (R,) that alone lie where the sentence is true."""
     if claim.kind == "existence":
         return float(np.mean(singles))
     strict = None

@@ -211,18 +211,10 @@ def families(seed, n, *, shown, hidden, steps, rate, names, side=SIDE):
     """
     found = {}
     for family in names:
-        pairs = [draw(seed, row, family, shown, side) for row in range(n)]
-        whites, at = zip(*pairs, strict=True)
-        guesses = {
-            "network": by_network(seed, whites, at, hidden=hidden, steps=steps, rate=rate, side=side),
-            "process": [by_process(*pair, side)[0] for pair in pairs],
-            "nearest": [by_nearest(*pair, side) for pair in pairs],
-            "mean": [np.full(len(white), white[one].mean() > 0.5) for white, one in pairs],
-        }  # fmt: skip
-        for who, guess in guesses.items():
-            found[f"{who}_{family}"] = np.array(
-                [right(one, *pair) for one, pair in zip(guess, pairs, strict=True)]
-            )
+        pairs, guesses = _guessed(seed, n, family, shown, hidden, steps, rate, side)
+        guesses["nearest"] = [by_nearest(*pair, side) for pair in pairs]
+        guesses["mean"] = [np.full(len(w), w[one].mean() > 0.5) for w, one in pairs]
+        found |= _scored(family, pairs, guesses)
         found[f"short_{family}"] = 100 - found[f"process_{family}"]
         found[f"gain_{family}"] = found[f"network_{family}"] - found[f"mean_{family}"]
     logs = np.log(list(FIELDS.values()))
@@ -249,23 +241,34 @@ def rivals(seed, n, *, shown, hidden, steps, rate, names, side=SIDE):
     """
     found = {}
     for family in names:
-        pairs = [draw(seed, row, family, shown, side) for row in range(n)]
-        whites, at = zip(*pairs, strict=True)
-        guesses = {
-            "network": by_network(seed, whites, at, hidden=hidden, steps=steps, rate=rate, side=side),
-            "process": [by_process(*pair, side)[0] for pair in pairs],
-        }  # fmt: skip
+        pairs, guesses = _guessed(seed, n, family, shown, hidden, steps, rate, side)
         for kind in kernels.KINDS:
             guesses[kind] = [
                 by_own_kernel(*pair, layers=len(hidden), kind=kind, side=side) for pair in pairs
             ]
-        for who, guess in guesses.items():
-            found[f"{who}_{family}"] = np.array(
-                [right(one, *pair) for one, pair in zip(guess, pairs, strict=True)]
-            )
+        found |= _scored(family, pairs, guesses)
         found[f"lead_{family}"] = found[f"network_{family}"] - found[f"nngp_{family}"]
         found[f"short_{family}"] = 100 - found[f"nngp_{family}"]
     return {name: value.astype(np.float32) for name, value in found.items()}
+
+
+def _guessed(seed, n, family, shown, hidden, steps, rate, side):
+    """Return n images with the pixels shown of each, and what network and process guess."""
+    pairs = [draw(seed, row, family, shown, side) for row in range(n)]
+    whites, at = zip(*pairs, strict=True)
+    network = by_network(seed, whites, at, hidden=hidden, steps=steps, rate=rate, side=side)
+    return pairs, {
+        "network": network,
+        "process": [by_process(*pair, side)[0] for pair in pairs],
+    }
+
+
+def _scored(family, pairs, guesses):
+    """Return the percentage right (n,) of each kind of guess."""
+    return {
+        f"{who}_{family}": np.array([right(one, *p) for one, p in zip(guess, pairs, strict=True)])
+        for who, guess in guesses.items()
+    }
 
 
 def slope(heights, at):
