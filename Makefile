@@ -82,7 +82,6 @@ wheel: env ## build the wheel and use it from another folder (WHEEL_ARGS=--insta
 	@"$(PY)" -E -m tools.wheel $(WHEEL_ARGS)
 
 bench: env ## time `fit_many` against plain Keras and JAX in 25 minutes; writes results/bench/ and benchmarks/README.md
-	@sh tools/add_jax.sh "$(PY)"
 	@$(CLEAN) benchmarks/bench.py $(BENCH_ARGS)
 
 class: env ## what a class handed in, beside the stored replicates (FILES="class/*.json"); pictures in build/class

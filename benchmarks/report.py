@@ -15,7 +15,7 @@ from workloads import WORKLOADS
 from helpers._base import files
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-HOW_JAX = "JAX is not installed, so its contenders were left out: `pip install -e '.[bench]'`, as `make bench` does."
+HOW_JAX = "JAX is not installed, so its contenders were left out: `pip install -e '.[test]'`."
 FEW = 10
 MEASURED = "ours is faster by, or reaches"
 HEAD = (

@@ -137,7 +137,7 @@ def test_a_quick_run_judges_no_target(record):
 def test_the_section_says_how_to_install_jax_where_it_was_missing(record):
     assert "pip install" not in report.section(record)
     record["versions"]["jax"] = None
-    assert report.HOW_JAX in report.section(record) and "[bench]" in report.HOW_JAX
+    assert report.HOW_JAX in report.section(record) and "[test]" in report.HOW_JAX
 
 
 def test_the_section_names_machine_versions_limit_and_figure(record):
