@@ -45,7 +45,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env experiments stability notebooks test slow verify wheel bench class lab lint lock site editions prose clean
+.PHONY: help env experiments stability notebooks test slow verify wheel bench class lab lint lock site slides editions prose clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -107,6 +107,9 @@ site: env ## build the course as web pages in build/site, and test them (SITE_AR
 	@sh tools/add_site.sh "$(VENV)"
 	@$(CLEAN) -m tools.site $(SITE_ARGS)
 	@$(CLEAN) GENERALIZE_SITE=1 -m pytest tests/site $(TEST_ARGS)
+
+slides: env ## each lesson's figures as SVG and PDF, with captions, in build/slides (NOTEBOOKS="00 01": only these)
+	@$(CLEAN) -m tools.slides $(NOTEBOOKS)
 
 editions: env ## zips of the course for students and for instructors, in build/editions (NOTEBOOKS="00 01": only these)
 	@"$(PY)" -E -m tools.editions $(NOTEBOOKS) $(EDITIONS_ARGS)

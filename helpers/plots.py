@@ -11,7 +11,9 @@ import hashlib
 import html
 import io
 import json
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -25,7 +27,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from helpers import stats
-from helpers._base import checks
+from helpers._base import checks, files
 
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#000000", "#999999"
@@ -33,6 +35,7 @@ PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, BLACK, GREY)
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)), (0, (3, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MOST_FRAMES = 60  # of an animation: a notebook stays below 2 MB
+SLIDES = "GENERALIZE_SLIDES"  # names a folder where each figure that is shown is kept for slides, too
 
 # Without scripts, as on GitHub, the picture stays: it is the last frame. With them, it begins at the first.
 PLAYER = """<div id="{name}"><img alt="{alt}" src="data:image/png;base64,{still}" style="max-width:100%"></div>
@@ -111,6 +114,7 @@ def show(figure: Figure, caption: str, alt: str) -> None:
     """
     _described(caption, alt)
     png = _png(figure, 256, bbox_inches="tight")
+    _keep(figure, caption, alt)
     plt.close(figure)
     source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
     tag = f'<img alt="{html.escape(alt)}" src="{source}" style="max-width:100%">'
@@ -159,6 +163,7 @@ def animate(
         figure.set_layout_engine(
             "none"
         )  # laid out once, or axes would jump with the width of their labels
+    _keep(figure, f"{caption} (The last frame of an animation.)", alt)
     plt.close(figure)
     name = (
         "animation-" + hashlib.sha256("".join(pictures).encode()).hexdigest()[:12]
@@ -180,6 +185,23 @@ def _described(caption, alt):
     for name, text in (("caption", caption), ("alt", alt)):
         if not isinstance(text, str) or len(text.strip()) < 20:
             raise ValueError(checks.message(name, "a sentence of 20 characters or more", text))
+
+
+def _keep(figure, caption, alt):
+    """Write a figure as SVG and PDF, its texts in a page beside them, where the environment asks for slides."""
+    if not os.environ.get(SLIDES):
+        return
+    folder = Path(os.environ[SLIDES])
+    name = f"{len(list(folder.glob('*.svg'))) + 1:02}"
+    told = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # equal figures, equal bytes
+    with mpl.rc_context({"svg.hashsalt": "generalize"}):
+        for kind, metadata in told.items():
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format=kind, bbox_inches="tight", metadata=metadata)
+            files.write(folder / f"{name}.{kind}", drawn.getvalue())
+    page = folder / "figures.md"
+    before = page.read_text(encoding="utf-8") if page.is_file() else ""
+    files.write(page, f"{before}![{alt}]({name}.svg)\n\n{name}. *{caption}*\n\n")
 
 
 def _png(figure, colours, **options):
