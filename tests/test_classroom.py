@@ -38,7 +38,7 @@ def written(folder, seed, value, **changed):
         "value": value,
         "versions": {},
     } | changed
-    content["digest"] = classroom._digest(content)
+    content["digest"] = classroom.digest(content)
     path = folder / f"student {seed}.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     return path
