@@ -24,6 +24,7 @@ from helpers.experiments import store
 FORMAT = 1
 VERDICTS = (verdict.SUPPORTED, verdict.WEAKER, verdict.CONTRADICTED, verdict.OPEN)
 LONGEST = 4000  # characters of a text
+NOBODY = "Your Name"  # as the notebooks have it
 
 
 @dataclass(frozen=True)
@@ -178,12 +179,14 @@ class Work:
         kept = {
             key: _checked(key, item, answers[key], self.replicates)
             for key, item in items.items()
-            if answers.get(key) is not None and answers[key] != ""
+            if _answered(answers.get(key))
         }
         missing = [key for key in items if key not in kept]
         print(f"Answered: {len(kept)} of {len(items)}. Missing: {', '.join(missing) or 'nothing'}.")
         if not kept:
             return None
+        if self.name == NOBODY:
+            raise ValueError(checks.message("name", "your own name", self.name, "Set NAME."))
         content = {
             "course": COURSE,
             "format": FORMAT,
@@ -227,6 +230,11 @@ def begin(number: str, name: str, my_seed: int, profile: str = "full") -> Work:
     own = ", ".join(f"{key} {value}" for key, value in work.given.items())
     print(f"{SHEETS[number].points} points. Yours alone: {own}, and the seed {work.seed}.")
     return work
+
+
+def _answered(value):
+    """Return whether a value is an answer: anything but None and an empty text."""
+    return bool(value.strip()) if isinstance(value, str) else value is not None
 
 
 def _checked(key, item, value, replicates):
