@@ -45,7 +45,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env experiments stability notebooks test slow verify wheel bench class lab lint lock site slides editions prose clean
+.PHONY: help env experiments stability notebooks test slow verify wheel bench class grade lab lint lock site slides editions prose clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -86,6 +86,9 @@ bench: env ## time `fit_many` against plain Keras and JAX in 25 minutes; writes 
 
 class: env ## what a class handed in, beside the stored replicates (FILES="class/*.json"); pictures in build/class
 	@$(CLEAN) -m helpers.classroom $(FILES)
+
+grade: env ## grade the assignments that were handed in (FILES="handed_in/*.json")
+	@$(CLEAN) -m tools.grade $(FILES)
 
 lab: env ## open the notebooks in JupyterLab
 	@PYTHONPATH="$(CURDIR)" "$(PY)" -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks $(LAB_ARGS)

@@ -46,7 +46,9 @@ COMMON = (
     *("references.bib", "LICENSE", "CITATION.cff", "CONTRIBUTING.md"),
 )
 NOT_FOR_STUDENTS = ("docs/adapt.md", "CONTRIBUTING.md")
-PLANS = "docs/teaching/*"
+PLANS = ("docs/teaching/*.*", "docs/teaching/assignments/*")
+FOR_INSTRUCTORS = ("tools/answers.py", "tools/grade.py", "tools/slides.py")
+SLIDES = "build/slides"  # what `make slides` left there
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 FOR_TEACHERS = re.compile(r"(?:,? ·|,| and)? \[[^\]]*\]\((?:\.\./docs/teaching/|solutions/)[^)]*\)")
 WORKSHEET = re.compile(r"^## Worksheet\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
@@ -74,11 +76,12 @@ verdict comes about](docs/verdicts.md).
 Code: MIT licence; text and figures: CC BY 4.0 ([LICENSE](LICENSE)).
 """
 STUDENT = (
-    "Each exercise has a starter cell that runs and says what is missing. To print: `worksheets/`."
+    "Each exercise has a starter cell that runs and says what is missing. To print: `worksheets/`. Graded assignments, if "
+    "your class has them: `notebooks/assignments/`."
 )
 INSTRUCTOR = (
-    "Begin with the plans: the first cells of each lesson, and `docs/teaching/`, with polls and worksheets. Solutions, "
-    "executed, are in `notebooks/solutions/`. What students get is in the student edition."
+    "Begin with `docs/teaching/index.md`: syllabi, and for each lesson a plan, polls and a worksheet. Solutions, executed, are "
+    "in `notebooks/solutions/`, rubrics in `docs/teaching/assignments/`. What students get is in the student edition."
 )
 
 
@@ -128,8 +131,12 @@ def without_dropped(text: str, kept: Sequence[str]) -> str:
     'see lesson 1 and [lesson 2](02_b.ipynb)'
     """
 
+    numbers = {stem[:2] for stem in kept}
+
     def link(found):
-        path = Path(found[2])
+        path = Path(found[2].partition("#")[0])
+        if path.stem.isdigit():  # an assignment, a page for teachers
+            return found[0] if path.stem in numbers else found[1]
         dropped = (
             path.suffix == ".ipynb" and path.parent.name != "solutions" and path.stem not in kept
         )
@@ -192,7 +199,16 @@ def common(stems: Sequence[str]) -> dict[str, bytes]:
             if path.suffix == ".md":
                 content = without_dropped(content.decode("utf-8"), stems).encode("utf-8")
             found[path.relative_to(ROOT).as_posix()] = content
+    for path in assigned(stems):
+        notebook = for_students(nbformat.read(path, as_version=4), stems)
+        found[path.relative_to(ROOT).as_posix()] = _bytes(notebook)
     return found
+
+
+def assigned(stems: Sequence[str]) -> list[Path]:
+    """Return the graded assignments of these lessons: notebooks that are empty, for both editions."""
+    paths = sorted((ROOT / "notebooks" / "assignments").glob("[0-9][0-9].ipynb"))
+    return [path for path in paths if any(stem.startswith(path.stem) for stem in stems)]
 
 
 def student(stems: Sequence[str]) -> dict[str, bytes]:
@@ -220,9 +236,17 @@ def student(stems: Sequence[str]) -> dict[str, bytes]:
 def instructor(stems: Sequence[str]) -> dict[str, bytes]:
     """Return the files of the instructor edition, by their place."""
     found = common(stems)
-    for path in sorted(ROOT.glob(PLANS)):
-        if not path.stem.isdigit() or any(stem.startswith(path.stem) for stem in stems):
-            found[path.relative_to(ROOT).as_posix()] = path.read_bytes()
+    numbers = {stem[:2] for stem in stems}
+    for path in (path for pattern in PLANS for path in sorted(ROOT.glob(pattern))):
+        if not path.stem.isdigit() or path.stem in numbers:
+            content = path.read_bytes()
+            if path.suffix == ".md":
+                content = without_dropped(content.decode("utf-8"), stems).encode("utf-8")
+            found[path.relative_to(ROOT).as_posix()] = content
+    found |= {place: (ROOT / place).read_bytes() for place in FOR_INSTRUCTORS}
+    for path in sorted((ROOT / SLIDES).glob("[0-9][0-9]/*")):
+        if path.parent.name in numbers:
+            found[f"slides/{path.parent.name}/{path.name}"] = path.read_bytes()
     for stem in stems:
         plan = (ROOT / "docs" / "teaching" / f"{stem[:2]}.md").read_text(encoding="utf-8")
         found[f"notebooks/{stem}.ipynb"] = _bytes(for_instructors(_lesson(stem), plan, stems))

@@ -1,5 +1,6 @@
 """The editions for a class: what students must not get, that both say the same, and that a lesson runs unpacked."""
 
+import inspect
 import os
 import pathlib
 import re
@@ -10,7 +11,8 @@ import zipfile
 import nbformat
 import pytest
 
-from tools import editions, notebooks, surroundings
+from helpers import assignments
+from tools import answers, editions, notebooks, surroundings
 
 ROOT = surroundings.ROOT
 STEMS = [path.stem for path in notebooks.lessons(ROOT)]
@@ -58,6 +60,19 @@ def test_no_solution_and_no_plan_is_among_the_students_files(student):
     assert not [
         place for place, text in every.items() if 'class="answers"' in text or "*Answers:*" in text
     ]
+
+
+def test_assignments_are_in_both_editions_their_answers_and_rubrics_in_one(student, instructor):
+    for number in assignments.SHEETS:
+        place = f"notebooks/assignments/{number}.ipynb"
+        assert student[place] == instructor[place]
+        assert f"docs/teaching/assignments/{number}.md" in instructor
+    assert set(editions.FOR_INSTRUCTORS) <= instructor.keys() - student.keys()
+    every = "\n".join(texts(student).values())
+    for function in (answers.series, answers.derived, answers.mistakes, answers._of_line, answers._basins):
+        body = inspect.getsource(function).split('"""')[-1].strip()
+        assert body in (ROOT / "tools" / "answers.py").read_text(encoding="utf-8")
+        assert body not in every
 
 
 @each_lesson
