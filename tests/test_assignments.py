@@ -284,3 +284,54 @@ def test_notebook_sheet_and_rubric_name_the_same_items_and_points(number):
     points = {name: int(each) for names, each in rows for name in re.findall(r"`(\w+)`", names)}
     assert points == {name: item.points for name, item in sheet.items.items()}
     assert f"Together: {sheet.points} points" in page
+
+
+# ------------------------------------------------------------------------------------------- syllabi
+
+INDEX = (ROOT / "docs" / "teaching" / "index.md").read_text(encoding="utf-8")
+
+
+def plan(number):
+    """Return (part, minutes) of each row of a lesson's plan."""
+    text = (ROOT / "docs" / "teaching" / f"{number:02}.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| ([^|]+?) \|", text.split("## A plan for", 1)[1].split("\n## ")[0], re.MULTILINE)
+    return [(part, int(minutes)) for minutes, part in rows]
+
+
+def sessions():
+    """Return the rows (minutes, lesson, parts) of each session in the syllabi for one and for four."""
+    text = INDEX.split("### One session", 1)[1].split("### Eleven sessions")[0]
+    found = [re.findall(r"^\| (\d+) \|(?: \[(\d+)\]\([^)]*\))? *\| (.*?) \|$", part, re.MULTILINE)
+             for part in text.split("Together: 90 minutes.")]  # fmt: skip
+    return [rows for rows in found if rows]
+
+
+def test_the_minutes_of_every_session_add_up():
+    assert len(sessions()) == 5
+    assert [sum(int(minutes) for minutes, _, _ in rows) for rows in sessions()] == [90] * 5
+    eleven = re.findall(r"^\| 90 \| (\d+) \|", INDEX.split("### Eleven sessions", 1)[1], re.MULTILINE)
+    assert [int(session) for session in eleven] == list(range(1, 12))
+    assert all(sum(minutes for _, minutes in plan(k)) == 90 for k in range(1, 12))
+
+
+@pytest.mark.parametrize("row", [row for rows in sessions() for row in rows if row[1]], ids=str)
+def test_parts_of_a_session_are_in_the_lessons_plan_and_take_its_minutes(row):
+    minutes, lesson, parts = row
+    known = plan(int(lesson))
+    if parts != "all":
+        wanted = parts.split("; ")
+        assert not set(wanted) - {part for part, _ in known}
+        # a part that comes twice, such as "Predict": each session takes the one before the next part
+        times = [
+            next(t for k, (part, t) in enumerate(known)
+                 if part == name and (after is None or name != "Predict" or known[k + 1][0] == after))
+            for name, after in zip(wanted, [*wanted[1:], None], strict=True)
+        ]  # fmt: skip
+    else:
+        times = [t for _, t in known]
+    assert sum(times) == int(minutes)
+
+
+def test_the_index_names_every_assignment_with_its_points():
+    for number, sheet in assignments.SHEETS.items():
+        assert re.search(rf"assignments/{number}\.ipynb\) \| {int(number)} \| \d+ \| {sheet.points} \|", INDEX)
