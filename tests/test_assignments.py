@@ -100,7 +100,9 @@ def run(number, folder, monkeypatch, solved=()):
         if cell.cell_type == "code":
             exec(cell.source, names)
         if "parameters" in cell.metadata.get("tags", []):
-            names |= {"PROFILE": "quick"} | ({"NAME": "Ada Lovelace", "MY_SEED": 1815} if solved else {})
+            names |= {"PROFILE": "quick"} | (
+                {"NAME": "Ada Lovelace", "MY_SEED": 1815} if solved else {}
+            )
         if left and "exercise" in cell.metadata.get("tags", []):
             exec(left.pop(0), names)
     assert not left
@@ -108,13 +110,17 @@ def run(number, folder, monkeypatch, solved=()):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("number", ["01", *(pytest.param(n, marks=pytest.mark.slow) for n in ("04", "07"))])
+@pytest.mark.parametrize(
+    "number", ["01", *(pytest.param(n, marks=pytest.mark.slow) for n in ("04", "07"))]
+)
 def test_who_does_what_the_notebook_says_gets_every_point(number, tmp_path, monkeypatch, capsys):
     (path,) = run(number, tmp_path, monkeypatch, SOLVED[number])
     assert "Missing: nothing" in capsys.readouterr().out
     assert grade.main([str(path), "--profile", "quick", "--kept", str(tmp_path / "kept")]) == 0
     told = capsys.readouterr().out
-    got, whole, texts = map(int, re.search(r": (\d+) of (\d+) points, and up to (\d+) for", told).groups())
+    got, whole, texts = map(
+        int, re.search(r": (\d+) of (\d+) points, and up to (\d+) for", told).groups()
+    )
     assert got == whole and whole + texts == assignments.SHEETS[number].points, told
     assert "does not fit" not in told and TEXT.strip() in told
     assert grade.main([str(path), "--kept", str(tmp_path / "kept")]) == 1  # quick is not graded
@@ -122,8 +128,13 @@ def test_who_does_what_the_notebook_says_gets_every_point(number, tmp_path, monk
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("number", [pytest.param("01", marks=pytest.mark.slow), "04", pytest.param("07", marks=pytest.mark.slow)])
-def test_the_starter_runs_says_what_is_missing_and_hands_nothing_in(number, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param("01", marks=pytest.mark.slow), "04", pytest.param("07", marks=pytest.mark.slow)],
+)
+def test_the_starter_runs_says_what_is_missing_and_hands_nothing_in(
+    number, tmp_path, monkeypatch, capsys
+):
     assert not run(number, tmp_path, monkeypatch)
     assert f"Answered: 0 of {len(assignments.SHEETS[number].items)}" in capsys.readouterr().out
 
@@ -134,7 +145,9 @@ def test_the_starter_runs_says_what_is_missing_and_hands_nothing_in(number, tmp_
 def made_up(work):
     """Return series as ours might be, of another level for each name, without any training."""
     rng = np.random.default_rng(work.seed)
-    names = [n for n, item in assignments.SHEETS[work.number].items.items() if item.kind == "series"]
+    names = [
+        n for n, item in assignments.SHEETS[work.number].items.items() if item.kind == "series"
+    ]
     return {n: (k + 1) * np.exp(rng.normal(0, 0.3, work.replicates)) for k, n in enumerate(names)}
 
 
@@ -166,11 +179,16 @@ OWN = "A single network of mine lies near the line, and the next one does not; s
 def test_wrong_answers_lose_their_points_and_are_named(number, tmp_path):
     work = work_of("Grace Hopper", number=number)
     given = right(work, OWN)
-    whole = sum(item.points for item in assignments.SHEETS[number].items.values() if item.kind != "text")
+    whole = sum(
+        item.points for item in assignments.SHEETS[number].items.values() if item.kind != "text"
+    )
     path = work.hand_in(given, tmp_path)
     (one,) = graded(tmp_path, path)[0].values()
     assert sum(one.points.values()) == whole and not one.remarks and not one.flags
-    wrong, (series, number_of) = dict(given), {"01": ("line", "mean"), "04": ("bad", "orders"), "07": ("errors_one", "gain")}[number]
+    wrong, (series, number_of) = (
+        dict(given),
+        {"01": ("line", "mean"), "04": ("bad", "orders"), "07": ("errors_one", "gain")}[number],
+    )
     wrong[series] = wrong[series][::-1]  # another student's, or shuffled
     slip = answers.mistakes(work, made_up(work))[number_of][0]
     wrong[number_of], wrong["prediction"] = slip[0], None
@@ -191,7 +209,9 @@ def test_a_mistake_that_is_met_often_is_called_by_its_name(tmp_path):
 def test_what_follows_rightly_from_a_series_of_ones_own_counts_and_rounding_is_forgiven(tmp_path):
     work = work_of("Emmy Noether")
     ours = made_up(work)
-    noise = np.exp(np.random.default_rng(0).normal(0.05, 0.1, work.replicates))  # as another processor's
+    noise = np.exp(
+        np.random.default_rng(0).normal(0.05, 0.1, work.replicates)
+    )  # as another processor's
     mine = ours | {"network": ours["network"] * noise}
     given = right(work, OWN) | mine | answers.derived(work, mine)
     (one,) = graded(tmp_path, work.hand_in(given, tmp_path))[0].values()
@@ -200,14 +220,24 @@ def test_what_follows_rightly_from_a_series_of_ones_own_counts_and_rounding_is_f
 
 
 def test_a_copy_is_flagged_on_both_sides_and_its_numbers_do_not_count(tmp_path):
-    source, thief, third = (work_of(name, seed) for name, seed in (("Ada", 7), ("Bob", 8), ("Cyd", 9)))
+    source, thief, third = (
+        work_of(name, seed) for name, seed in (("Ada", 7), ("Bob", 8), ("Cyd", 9))
+    )
     given = right(source, OWN)
-    for work, what in ((source, given), (thief, given), (third, right(third, "Nothing alike: " * 9))):
+    for work, what in (
+        (source, given),
+        (thief, given),
+        (third, right(third, "Nothing alike: " * 9)),
+    ):
         work.hand_in(what, tmp_path)
     found, _ = graded(tmp_path)
     for one, other in (("Ada", "Bob"), ("Bob", "Ada")):
         (flag,) = found[one].flags
-        assert f"shared with {other}" in flag and "numbers of network" in flag and "same text in one_run" in flag
+        assert (
+            f"shared with {other}" in flag
+            and "numbers of network" in flag
+            and "same text in one_run" in flag
+        )
     assert found["Bob"].points["network"] == 0 < found["Ada"].points["network"]
     assert not found["Cyd"].flags
 
@@ -218,7 +248,9 @@ def test_another_students_text_or_seed_alone_is_flagged_too(tmp_path):
     second.hand_in(right(second, OWN.upper().replace("SO I", "thus I")), tmp_path)
     found, _ = graded(tmp_path)
     (flag,) = found["Bob"].flags
-    assert "nearly the same text" in flag and "the same MY_SEED" in flag and "numbers of" not in flag
+    assert (
+        "nearly the same text" in flag and "the same MY_SEED" in flag and "numbers of" not in flag
+    )
     assert not found["Bob"].remarks
 
 
@@ -263,7 +295,9 @@ def test_who_has_not_written_a_name_hands_nothing_in(tmp_path):
 def test_numbers_belong_to_name_and_seed_together():
     seeds = {assignments.seed_of(name, seed) for name in ("Ada", "Bob") for seed in (1, 2)}
     assert len(seeds) == 4 and assignments.seed_of(" ADA  B", 1) == assignments.seed_of("Ada b", 1)
-    given = [assignments.given_to("01", assignments.seed_of("Ada", k))["size"] for k in range(1, 60)]
+    given = [
+        assignments.given_to("01", assignments.seed_of("Ada", k))["size"] for k in range(1, 60)
+    ]
     assert set(given) == set(assignments.SHEETS["01"].given["size"])
 
 
@@ -276,7 +310,9 @@ def test_notebook_sheet_and_rubric_name_the_same_items_and_points(number):
     found = cells(number)
     code = "\n".join(c.source for c in found if "exercise" in c.metadata.get("tags", []))
     prose = "\n".join(c.source for c in found if c.cell_type == "markdown")
-    named = set(re.findall(r'answers\["(\w+)"\]', code)) | set(re.findall(r"`(\w+)`[^\]\n]*, \d", prose))
+    named = set(re.findall(r'answers\["(\w+)"\]', code)) | set(
+        re.findall(r"`(\w+)`[^\]\n]*, \d", prose)
+    )
     assert sheet.items.keys() <= named | set(re.findall(r"`(\w+)`", prose))
     assert f"{sheet.points} points" in prose
     page = (ROOT / "docs" / "teaching" / "assignments" / f"{number}.md").read_text(encoding="utf-8")
@@ -294,7 +330,11 @@ INDEX = (ROOT / "docs" / "teaching" / "index.md").read_text(encoding="utf-8")
 def plan(number):
     """Return (part, minutes) of each row of a lesson's plan."""
     text = (ROOT / "docs" / "teaching" / f"{number:02}.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+) \| ([^|]+?) \|", text.split("## A plan for", 1)[1].split("\n## ")[0], re.MULTILINE)
+    rows = re.findall(
+        r"^\| (\d+) \| ([^|]+?) \|",
+        text.split("## A plan for", 1)[1].split("\n## ")[0],
+        re.MULTILINE,
+    )
     return [(part, int(minutes)) for minutes, part in rows]
 
 
@@ -309,7 +349,9 @@ def sessions():
 def test_the_minutes_of_every_session_add_up():
     assert len(sessions()) == 5
     assert [sum(int(minutes) for minutes, _, _ in rows) for rows in sessions()] == [90] * 5
-    eleven = re.findall(r"^\| 90 \| (\d+) \|", INDEX.split("### Eleven sessions", 1)[1], re.MULTILINE)
+    eleven = re.findall(
+        r"^\| 90 \| (\d+) \|", INDEX.split("### Eleven sessions", 1)[1], re.MULTILINE
+    )
     assert [int(session) for session in eleven] == list(range(1, 12))
     assert all(sum(minutes for _, minutes in plan(k)) == 90 for k in range(1, 12))
 
@@ -334,4 +376,6 @@ def test_parts_of_a_session_are_in_the_lessons_plan_and_take_its_minutes(row):
 
 def test_the_index_names_every_assignment_with_its_points():
     for number, sheet in assignments.SHEETS.items():
-        assert re.search(rf"assignments/{number}\.ipynb\) \| {int(number)} \| \d+ \| {sheet.points} \|", INDEX)
+        assert re.search(
+            rf"assignments/{number}\.ipynb\) \| {int(number)} \| \d+ \| {sheet.points} \|", INDEX
+        )

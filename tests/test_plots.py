@@ -169,3 +169,25 @@ def test_the_histogram_says_what_the_caller_calls_its_sides(ax):
         "below",
         "zero, 0",
     ]
+
+
+def test_figures_are_kept_for_slides_with_their_words_and_of_an_animation_the_last_frame(
+    monkeypatch, tmp_path
+):
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        monkeypatch.setenv(plots.SLIDES, str(folder))
+        monkeypatch.setattr(plots, "display", lambda *_, **__: None)
+        figure, axes = plt.subplots()
+        axes.plot([0, 1], [0, 1])
+        plots.show(
+            figure, "A caption of reasonable length.", "A line that rises from left to right."
+        )
+        animate(monkeypatch, [1, 2, 5])
+    one, two = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
+    assert one == two  # equal figures, equal bytes
+    assert sorted(one) == ["01.pdf", "01.svg", "02.pdf", "02.svg", "figures.md"]
+    assert b"<svg" in one["01.svg"] and one["02.pdf"].startswith(b"%PDF")
+    told = one["figures.md"].decode()
+    assert "![A line that rises from left to right.](01.svg)" in told and "02.svg" in told
+    assert told.count("The last frame of an animation") == 1

@@ -7,6 +7,8 @@ import re
 import nbformat
 import pytest
 
+from helpers.claims import registry
+
 ROOT = pathlib.Path(__file__).parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
@@ -46,6 +48,31 @@ def test_each_file_and_folder_that_is_named_exists(page, place):
     made_later = ("build/", ".venv/", "claims/mine.toml", "claims/NN_", "notebooks/NN_")
     places = (ROOT, (ROOT / page).parent, ROOT / "helpers")
     assert place.startswith(made_later) or any((folder / place).exists() for folder in places)
+
+
+def test_the_synthesis_judges_every_sentence_of_the_thread_once():
+    page = PAGES["docs/synthesis.md"]
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    judged = re.findall(
+        r"results/README\.md#(generalization-thread/\S+)\)<!-- (\S+) is", "\n".join(rows)
+    )
+    known = registry.load().claims
+    assert [link for link, _ in judged] == [mark for _, mark in judged]
+    assert sorted(link for link, _ in judged) == sorted(
+        id
+        for id, one in known.items()
+        if one.source == "generalization-thread" and not one.withdrawn
+    )
+
+
+@pytest.mark.parametrize("page", ["docs/synthesis.md", "docs/what_to_do.md"])
+def test_each_row_rests_on_a_claim_whose_verdict_is_guarded(page):
+    rows = [
+        line for line in PAGES[page].splitlines() if re.match(r"\| (?!---|it says|do this)", line)
+    ]
+    assert len(rows) > 10 and all("results/README.md#" in row for row in rows)
+    links = re.findall(r"results/README\.md#([^)\s]+)\)(?:<!-- (\S+) is )?", "\n".join(rows))
+    assert all(link == mark for link, mark in links)
 
 
 def test_the_example_runs():

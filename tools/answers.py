@@ -1,7 +1,7 @@
 """What the graded assignments ask for, computed anew from a student's seed: not in the student edition.
 
-`series` trains and solves; `derived` follows from series, the student's own or ours. ``MISTAKES`` are wrong numbers that
-are met often, with their names.
+`series` trains and solves; `derived` follows from series, the student's own or ours; `mistakes` are wrong numbers that
+are met often, with what was done.
 """
 
 from __future__ import annotations
@@ -129,7 +129,10 @@ def _slips_basins(work, known):
     return {
         "ratio": [(1 / ratio, "upside down: bad over good")],
         "orders": [
-            (work.given["weights"] * np.log(ratio), "natural logarithms: an order is a factor of ten")
+            (
+                work.given["weights"] * np.log(ratio),
+                "natural logarithms: an order is a factor of ten",
+            )
         ],
         "needed": [(np.exp(ORDERS / work.given["weights"]), "e instead of 10")],
     }
@@ -158,7 +161,10 @@ def _descent(work):
                 rows.setdefault("ridge", []).append(random_features.errors(scores, y_new))
     found = {name: np.array(values) for name, values in rows.items()}
     sets = [double_descent.draw(work.seed, row, examples=n) for row in range(work.replicates)]
-    stack, (_, _, x_new, y_new) = double_descent.stacked(sets, "squared"), double_descent.arrays(sets)
+    stack, (_, _, x_new, y_new) = (
+        double_descent.stacked(sets, "squared"),
+        double_descent.arrays(sets),
+    )
     for units in (128, 512):
         recipe = {"epochs": work.pick(200, 3), "rate": 0.003}
         runs = double_descent.train(work.seed, stack, units, **recipe)

@@ -76,12 +76,13 @@ verdict comes about](docs/verdicts.md).
 Code: MIT licence; text and figures: CC BY 4.0 ([LICENSE](LICENSE)).
 """
 STUDENT = (
-    "Each exercise has a starter cell that runs and says what is missing. To print: `worksheets/`. Graded assignments, if "
-    "your class has them: `notebooks/assignments/`."
+    "Each exercise has a starter cell that runs and says what is missing. To print: `worksheets/`. "
+    "Graded assignments, if your class has them: `notebooks/assignments/`."
 )
 INSTRUCTOR = (
-    "Begin with `docs/teaching/index.md`: syllabi, and for each lesson a plan, polls and a worksheet. Solutions, executed, are "
-    "in `notebooks/solutions/`, rubrics in `docs/teaching/assignments/`. What students get is in the student edition."
+    "Begin with `docs/teaching/index.md`: syllabi, and for each lesson a plan, polls and a worksheet. Solutions, "
+    "executed, are in `notebooks/solutions/`, rubrics in `docs/teaching/assignments/`. What students get "
+    "is in the student edition."
 )
 
 
@@ -130,7 +131,6 @@ def without_dropped(text: str, kept: Sequence[str]) -> str:
     >>> without_dropped("see [lesson 1](01_a.ipynb) and [lesson 2](02_b.ipynb)", ["02_b"])
     'see lesson 1 and [lesson 2](02_b.ipynb)'
     """
-
     numbers = {stem[:2] for stem in kept}
 
     def link(found):

@@ -27,7 +27,9 @@ from helpers import assignments
 from helpers._base import files, paths
 from tools import answers
 
-GOES_WITH = 0.5  # rank correlation from which on a series is the student's own; rounding alone leaves 0.9
+GOES_WITH = (
+    0.5  # rank correlation from which on a series is the student's own; rounding alone leaves 0.9
+)
 LEVEL = 0.5  # of our standard deviation: as far the typical value may lie from ours
 EXACT = 0.01  # relative, of what follows from a series
 ALIKE = 0.85  # of two texts
@@ -52,10 +54,14 @@ class Graded:
     @property
     def work(self) -> assignments.Work:
         """The student's assignment."""
-        return assignments.Work(*(self.content[k] for k in ("assignment", "name", "my_seed", "profile")))
+        return assignments.Work(
+            *(self.content[k] for k in ("assignment", "name", "my_seed", "profile"))
+        )
 
 
-def read(given: Iterable[str | Path], profile: str = "full") -> tuple[list[Graded], list[tuple[str, str]]]:
+def read(
+    given: Iterable[str | Path], profile: str = "full"
+) -> tuple[list[Graded], list[tuple[str, str]]]:
     """Read submissions; return those that count, and the other files with the reason why they do not."""
     found: list[Graded] = []
     left_out, seen = [], {}
@@ -105,7 +111,9 @@ def own(values: Sequence[float], right: np.ndarray) -> str:
         return "it does not vary as ours does"
     together = scipy.stats.spearmanr(values_, right).statistic
     if together < GOES_WITH:
-        return f"it does not belong to this name and seed (rank correlation with ours {together:.2f})"
+        return (
+            f"it does not belong to this name and seed (rank correlation with ours {together:.2f})"
+        )
     away = abs(np.median(values_) - np.median(right))
     if away > LEVEL * spread:
         return f"its level is off: median {np.median(values_):.3g}, ours {np.median(right):.3g}"
@@ -180,14 +188,18 @@ def _likeness(first, second):
 def told(one: Graded) -> str:
     """Return the report on one submission."""
     sheet = assignments.SHEETS[one.work.number]
-    waiting = {k: v for k, v in sheet.items.items() if v.kind == "text" and k in one.content["answers"]}
+    waiting = {
+        k: v for k, v in sheet.items.items() if v.kind == "text" and k in one.content["answers"]
+    }
     open_points = sum(item.points for item in waiting.values())
     lines = [
         f"{one.name}, assignment {one.work.number}: {sum(one.points.values()):g} of "
         f"{sheet.points - open_points} points, and up to {open_points} for texts ({one.path})"
     ]
     lines += [f"    FLAG {flag}" for flag in one.flags]
-    lines.append("    " + ", ".join(f"{k} {v:g}/{sheet.items[k].points}" for k, v in one.points.items()))
+    lines.append(
+        "    " + ", ".join(f"{k} {v:g}/{sheet.items[k].points}" for k, v in one.points.items())
+    )
     lines += [f"    does not fit: {remark}" for remark in one.remarks]
     lines += [
         f"    to read, {item.points} points, {name}: {one.content['answers'][name]}"
@@ -201,14 +213,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("files", nargs="+", help="what students handed in; * is allowed")
     parser.add_argument("--profile", choices=("full", "quick"), default="full")
-    parser.add_argument("--kept", type=Path, default=paths.build() / "grade", help="folder of our series")
+    parser.add_argument(
+        "--kept", type=Path, default=paths.build() / "grade", help="folder of our series"
+    )
     options = parser.parse_args(arguments)
     given = [path for pattern in options.files for path in (glob.glob(pattern) or [pattern])]
     found, left_out = read(given, options.profile)
     for one in found:
         grade(one, expected(one.work, options.kept))
     copies(found)
-    print("\n".join([told(one) for one in found] + [f"left out: {p}: {why}" for p, why in left_out]))
+    print(
+        "\n".join([told(one) for one in found] + [f"left out: {p}: {why}" for p, why in left_out])
+    )
     return 0 if found else 1
 
 

@@ -69,7 +69,13 @@ def test_assignments_are_in_both_editions_their_answers_and_rubrics_in_one(stude
         assert f"docs/teaching/assignments/{number}.md" in instructor
     assert set(editions.FOR_INSTRUCTORS) <= instructor.keys() - student.keys()
     every = "\n".join(texts(student).values())
-    for function in (answers.series, answers.derived, answers.mistakes, answers._of_line, answers._basins):
+    for function in (
+        answers.series,
+        answers.derived,
+        answers.mistakes,
+        answers._of_line,
+        answers._basins,
+    ):
         body = inspect.getsource(function).split('"""')[-1].strip()
         assert body in (ROOT / "tools" / "answers.py").read_text(encoding="utf-8")
         assert body not in every

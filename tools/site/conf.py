@@ -28,7 +28,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "tools.site.docstrings",
 ]
-exclude_patterns = ["notebooks/solutions"]
+exclude_patterns = ["notebooks/solutions", "notebooks/assignments"]
 # Types in docstrings are words, not names. (That every link leads somewhere is tested on what was built.)
 suppress_warnings = ["ref.python"]
 

@@ -6,7 +6,7 @@ import re
 # page, such as a registration, is downloaded.
 CLAIM = re.compile(r"\]\((?:\.\./)*results/README\.md#([^)\s]+)\)")
 ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
-SOLUTIONS = re.compile(r"\[([^\]]+)\]\(([^)\s]*solutions/[^)\s]+\.ipynb)\)")
+SOLUTIONS = re.compile(r"\[([^\]]+)\]\(([^)\s]*(?:solutions|assignments)/[^)\s]+\.ipynb)\)")
 MOVED = (
     (re.compile(r"\]\((?:\.\./)*results/README\.md\)"), "claims/index.md"),
     (re.compile(r"\]\((?:\.\./)*claims/?\)"), "claims/index.md"),

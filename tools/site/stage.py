@@ -16,6 +16,7 @@ from tools.site import EXTRA, ROOT, SOURCE, api, claim_pages, files, numbers, re
 COPIED = (  # byte for byte, in the place that links of the pages name
     "notebooks/*.ipynb",
     "notebooks/solutions/*.ipynb",
+    "notebooks/assignments/*.ipynb",
     "claims/[0-9]*.toml",
     "docs/teaching/*.html",
     "helpers/claims/verdict.py",
@@ -45,8 +46,7 @@ def write(source: Path = SOURCE, extra: Path = EXTRA) -> int:
         _page(ROOT / name, source / name)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     _text(source / "index.md", index(readme, titles, known.records))
-    _text(source / "synthesis.md", synthesis(readme))
-    _text(source / "teaching.md", teaching(readme))
+    _teaching(source / "docs" / "teaching" / "index.md")
     _text(
         source / "bibliography.md", "# Literature\n\n```{bibliography}\n:all:\n:style: plain\n```\n"
     )
@@ -83,18 +83,6 @@ def _text(path, text):
 
 
 # --------------------------------------------------------------------------- pages from the README
-
-
-def section(readme: str, heading: str) -> str:
-    r"""Return the text below a heading of the second level, up to the next.
-
-    Examples
-    --------
-    >>> section("# A\n## B\none\n## C\ntwo", "B")
-    'one'
-    """
-    text = readme.split(f"## {heading}\n", 1)[1]
-    return re.split(r"^## ", text, maxsplit=1, flags=re.MULTILINE)[0].strip()
 
 
 def lessons(readme: str) -> list[Mapping[str, str]]:
@@ -141,27 +129,12 @@ def _card(lesson):
     )
 
 
-def synthesis(readme: str) -> str:
-    """Return the page with what the lessons say about the title."""
-    heading = "What the lessons say about the title"
-    text = reading.page(section(readme, heading), "")
-    rows = [
-        f"| [{one['title']}]({one['path']}.ipynb) | {reading.page(one['found'], '')} |"
-        for one in lessons(readme)
+def _teaching(page):
+    """Add what the menu needs to the page that leads to the pages for teachers."""
+    below = sorted((ROOT / "docs" / "teaching").rglob("*.md"))
+    pages = [
+        path.relative_to(ROOT / "docs" / "teaching").with_suffix("").as_posix() for path in below
     ]
-    table = "\n".join(["| lesson | what we found |", "| --- | --- |", *rows])
-    return f"# {heading}\n\n{text}\n\n## Lesson by lesson\n\n{table}\n"
-
-
-def teaching(readme: str) -> str:
-    """Return the page that leads to the pages for teachers."""
-    template = (Path(__file__).parent / "pages" / "teaching.md").read_text(encoding="utf-8")
-    rows = [
-        f"| [{one['title']}]({one['path']}.ipynb) | [plan, polls, worksheet](docs/teaching/"
-        f"{Path(one['path']).name[:2]}.md) | {one['minutes']} |"
-        for one in lessons(readme)
-    ]
-    pages = "\n".join(
-        f"docs/teaching/{path.stem}" for path in sorted((ROOT / "docs/teaching").glob("*.md"))
-    )
-    return template.replace("@ROWS@", "\n".join(rows)).replace("@PAGES@", pages)
+    menu = "\n".join(name for name in pages if name != "index")
+    text = page.read_text(encoding="utf-8")
+    _text(page, f"{text}\n```{{toctree}}\n:hidden:\n\n{menu}\n```\n")
