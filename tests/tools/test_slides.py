@@ -8,7 +8,8 @@ from tools import notebooks, slides, surroundings
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_lesson_gives_each_of_its_figures_and_is_not_changed(tmp_path):
+def test_a_lesson_gives_each_of_its_figures_and_is_not_changed(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(surroundings.ROOT))  # the kernel's package is this one
     lesson = notebooks.lessons(surroundings.ROOT)[0]
     before = lesson.read_bytes()
     (tmp_path / "00").mkdir()
