@@ -7,7 +7,6 @@ Name and ``MY_SEED`` together give the seed of all data and networks. The notebo
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from helpers._base import checks, files, seeds
+from helpers._base import checks, handed_in, seeds
 from helpers.claims import verdict
-from helpers.classroom import COURSE, digest
 from helpers.experiments import store
 
 FORMAT = 1
@@ -188,7 +186,6 @@ class Work:
         if self.name == NOBODY:
             raise ValueError(checks.message("name", "your own name", self.name, "Set NAME."))
         content = {
-            "course": COURSE,
             "format": FORMAT,
             "assignment": self.number,
             "name": " ".join(self.name.split()),
@@ -200,7 +197,7 @@ class Work:
         plain = re.sub(r"[^a-z0-9]+", "-", content["name"].casefold()).strip("-")
         mark = hashlib.sha256(content["name"].casefold().encode()).hexdigest()[:6]
         path = Path(folder) / f"assignment-{self.number}-{plain}-{mark}.json"
-        files.write(path, json.dumps(content | {"digest": digest(content)}, indent=1) + "\n")
+        handed_in.write(path, content)
         print(f"Hand in the file {path}.")
         return path
 
@@ -232,6 +229,11 @@ def begin(number: str, name: str, my_seed: int, profile: str = "full") -> Work:
     return work
 
 
+def work_of(content: Mapping[str, Any]) -> Work:
+    """Return the assignment that a file belongs to."""
+    return Work(*(content[key] for key in ("assignment", "name", "my_seed", "profile")))
+
+
 def _answered(value):
     """Return whether a value is an answer: anything but None and an empty text."""
     return bool(value.strip()) if isinstance(value, str) else value is not None
@@ -252,20 +254,18 @@ def _checked(key, item, value, replicates):
     return value.strip()
 
 
-def readable(content: object) -> str:
-    """Return "" for what `Work.hand_in` writes, or the reason why a file's content is not."""
-    if not isinstance(content, dict) or content.get("course") != COURSE:
-        return "foreign: not written by hand_in"
+def readable(content: Mapping[str, Any]) -> str:
+    """Return "" for what `Work.hand_in` writes, or the reason why a file of the course is something else."""
     if content.get("format") != FORMAT or content.get("assignment") not in SHEETS:
         return "foreign: no assignment, or one of another version"
-    if content.get("digest") != digest(content):
-        return "damaged: it was changed after it was written"
-    sheet = SHEETS[content["assignment"]]
-    replicates = 4 if content["profile"] == "quick" else sheet.replicates
+    if reason := handed_in.changed(content):
+        return reason
+    items = SHEETS[content["assignment"]].items
     try:
-        seed_of(content["name"], content["my_seed"])
+        work = work_of(content)
+        seed_of(work.name, work.my_seed)
         for key, value in content["answers"].items():
-            _checked(key, sheet.items[key], value, replicates)
+            _checked(key, items[key], value, work.replicates)
     except (KeyError, TypeError, ValueError) as error:
         return f"damaged: {error}"
     return ""

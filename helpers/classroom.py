@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import glob
-import hashlib
-import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers import plots
-from helpers._base import checks, files, paths
+from helpers._base import checks, files, handed_in, paths
 from helpers.claims import judging, ledger, registry, replicates, verdict
 from helpers.claims.entries import Claim, Setting
 from helpers.claims.registry import Registry
@@ -29,7 +27,6 @@ from helpers.experiments import run, store
 from helpers.experiments.store import Place
 
 FORMAT = 1
-COURSE = "why-neural-networks-generalize"
 FIELDS = {"course", "format", "claim", "registration", "seed", "value", "versions", "digest"}
 
 
@@ -134,7 +131,6 @@ def hand_in(
     files.require_writable(folder, "Name another folder.")
     value = replicate(claim, known, seed)
     content = {
-        "course": COURSE,
         "format": FORMAT,
         "claim": id,
         "registration": known.registration(quantity.experiment),
@@ -143,7 +139,7 @@ def hand_in(
         "versions": store.versions(),
     }
     path = Path(folder) / f"{id.replace('/', '_')}-{seed}.json"
-    files.write(path, json.dumps(content | {"digest": digest(content)}, indent=1) + "\n")
+    handed_in.write(path, content)
     return path, value, value is not None and agrees(claim, value)
 
 
@@ -198,24 +194,15 @@ def _claim(id, known):
     return known.claims[id]
 
 
-def digest(content):
-    """Return the SHA-256 of what a file says; it guards against damage, not against somebody who makes numbers up."""
-    text = json.dumps({k: v for k, v in content.items() if k != "digest"}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _read(path, known):
     """Return a file's content and "", or None and the reason why it stays out."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        return None, f"damaged or not there: {error}"
-    if not isinstance(content, dict) or content.get("course") != COURSE:
-        return None, "foreign: not written by hand_in"
+    content, reason = handed_in.read(path)
+    if reason:
+        return None, reason
     if content.keys() != FIELDS or content["format"] != FORMAT:
         return None, "foreign: written by another version of hand_in"
-    if content["digest"] != digest(content):
-        return None, "damaged: it was changed after it was written"
+    if reason := handed_in.changed(content):
+        return None, reason
     try:
         quantity = question(_claim(content["claim"], known))
     except (TypeError, ValueError):

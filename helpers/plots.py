@@ -35,9 +35,8 @@ PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, BLACK, GREY)
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)), (0, (3, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MOST_FRAMES = 60  # of an animation: a notebook stays below 2 MB
-SLIDES = (
-    "GENERALIZE_SLIDES"  # names a folder where each figure that is shown is kept for slides, too
-)
+# Names a folder where each figure that is shown is kept for slides, too.
+SLIDES = "GENERALIZE_SLIDES"
 
 # Without scripts, as on GitHub, the picture stays: it is the last frame. With them, it begins at the first.
 PLAYER = """<div id="{name}"><img alt="{alt}" src="data:image/png;base64,{still}" style="max-width:100%"></div>

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from helpers import assignments
+from helpers._base import handed_in
 from tools import answers, grade, surroundings
 
 ROOT = surroundings.ROOT
@@ -264,7 +265,7 @@ def test_damaged_foreign_and_doubled_files_are_named_and_left_out(tmp_path):
     other.write_text('{"course": "another"}')
     content = json.loads(good.read_text())
     content["answers"]["network"] = [1.0]
-    broken.write_text(json.dumps(content | {"digest": assignments.digest(content)}))
+    broken.write_text(json.dumps(content | {"digest": handed_in.digest(content)}))
     absent = tmp_path / "absent.json"
     found, left_out = graded(tmp_path, good, again, changed, cut, other, broken, absent)
     assert list(found) == ["Ada"]

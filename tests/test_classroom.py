@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import classroom
+from helpers._base import handed_in
 from helpers.claims import registry, replicates
 from helpers.experiments import run
 from helpers.experiments.store import Place
@@ -30,7 +31,7 @@ def quick(monkeypatch):
 def written(folder, seed, value, **changed):
     """Write a file as a student would have it, and return its path."""
     content = {
-        "course": classroom.COURSE,
+        "course": handed_in.COURSE,
         "format": classroom.FORMAT,
         "claim": ID,
         "registration": KNOWN.registration(QUANTITY.experiment),
@@ -38,7 +39,7 @@ def written(folder, seed, value, **changed):
         "value": value,
         "versions": {},
     } | changed
-    content["digest"] = classroom.digest(content)
+    content["digest"] = handed_in.digest(content)
     path = folder / f"student {seed}.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     return path

@@ -112,7 +112,7 @@ def _basins(work):
 
 def _of_basins(work, known):
     good, bad, size = known["radius_good"], known["radius_bad"], work.given["size"]
-    ratio = np.exp(np.mean(np.log(good / bad)))
+    ratio = stats.ratio_interval(good, bad).estimate
     return {
         "ratio": ratio,
         "wider": np.mean(good > bad),
@@ -125,7 +125,7 @@ def _of_basins(work, known):
 
 def _slips_basins(work, known):
     good, bad = known["radius_good"], known["radius_bad"]
-    ratio = np.exp(np.mean(np.log(good / bad)))
+    ratio = stats.ratio_interval(good, bad).estimate
     return {
         "ratio": [(1 / ratio, "upside down: bad over good")],
         "orders": [
@@ -143,7 +143,7 @@ def _slips_basins(work, known):
 
 def _descent(work):
     """Return errors and squared errors of random features, and errors of two networks."""
-    n, found = work.given["examples"], {}
+    n = work.given["examples"]
     places = {"few": round(0.4 * n), "one": n, "many": 20 * n}
     rows: dict[str, list] = {}
     for row in range(work.replicates):
@@ -177,7 +177,7 @@ def _of_descent(work, known):
     squared_few, squared_many = known["squared_few"], known["squared_many"]
     return {
         "gain": np.mean(few - many),
-        "ratio": np.exp(np.mean(np.log(squared_many / squared_few))),
+        "ratio": stats.ratio_interval(squared_many, squared_few).estimate,
         "verdict_errors": _word(few, many, "mean difference", at_least=1.0),
         "verdict_squared": _word(squared_many, squared_few, "ratio", at_most=1 / 1.1),
         "left": np.mean(known["ridge"] - few) / np.mean(one - few),
@@ -192,7 +192,10 @@ def _slips_descent(work, known):
             (np.mean(one - many), "against the peak, not against few features"),
         ],
         "ratio": [
-            (np.exp(np.mean(np.log(known["squared_few"] / known["squared_many"]))), "upside down")
+            (
+                1 / stats.ratio_interval(known["squared_many"], known["squared_few"]).estimate,
+                "upside down",
+            )
         ],
         "left": [(known["ridge"].mean() / one.mean(), "of all errors, not of the rise")],
     }

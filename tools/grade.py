@@ -14,7 +14,6 @@ import glob
 import hashlib
 import inspect
 import io
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -24,12 +23,11 @@ import numpy as np
 import scipy.stats
 
 from helpers import assignments
-from helpers._base import files, paths
+from helpers._base import files, handed_in, paths
 from tools import answers
 
-GOES_WITH = (
-    0.5  # rank correlation from which on a series is the student's own; rounding alone leaves 0.9
-)
+# Rank correlation from which on a series is the student's own; rounding alone leaves 0.9.
+GOES_WITH = 0.5
 LEVEL = 0.5  # of our standard deviation: as far the typical value may lie from ours
 EXACT = 0.01  # relative, of what follows from a series
 ALIKE = 0.85  # of two texts
@@ -54,9 +52,7 @@ class Graded:
     @property
     def work(self) -> assignments.Work:
         """The student's assignment."""
-        return assignments.Work(
-            *(self.content[k] for k in ("assignment", "name", "my_seed", "profile"))
-        )
+        return assignments.work_of(self.content)
 
 
 def read(
@@ -66,12 +62,8 @@ def read(
     found: list[Graded] = []
     left_out, seen = [], {}
     for path in sorted({Path(path) for path in given}, key=str):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            left_out.append((str(path), f"damaged or not there: {error}"))
-            continue
-        reason = assignments.readable(content)
+        content, reason = handed_in.read(path)
+        reason = reason or assignments.readable(content)
         if not reason and content["profile"] != profile:
             reason = f"the {content['profile']} profile: ask for the full one"
         who = None if reason else (content["assignment"], content["name"].casefold())
