@@ -260,12 +260,14 @@ def test_damaged_foreign_and_doubled_files_are_named_and_left_out(tmp_path):
     good = work.hand_in(right(work, OWN), tmp_path / "a")
     again = dataclasses.replace(work, name="ADA ").hand_in(right(work, OWN), tmp_path / "b")
     changed, cut, other, broken = (tmp_path / f"{k}.json" for k in range(4))
-    changed.write_text(good.read_text().replace('"my_seed": 7', '"my_seed": 8'))
+    changed.write_text(
+        good.read_text(encoding="utf-8").replace('"my_seed": 7', '"my_seed": 8'), encoding="utf-8"
+    )
     cut.write_bytes(good.read_bytes()[:99])
-    other.write_text('{"course": "another"}')
-    content = json.loads(good.read_text())
+    other.write_text('{"course": "another"}', encoding="utf-8")
+    content = json.loads(good.read_text(encoding="utf-8"))
     content["answers"]["network"] = [1.0]
-    broken.write_text(json.dumps(content | {"digest": handed_in.digest(content)}))
+    broken.write_text(json.dumps(content | {"digest": handed_in.digest(content)}), encoding="utf-8")
     absent = tmp_path / "absent.json"
     found, left_out = graded(tmp_path, good, again, changed, cut, other, broken, absent)
     assert list(found) == ["Ada"]

@@ -13,7 +13,7 @@ def test_a_lesson_gives_each_of_its_figures_and_is_not_changed(tmp_path, monkeyp
     lesson = notebooks.lessons(surroundings.ROOT)[0]
     before = lesson.read_bytes()
     (tmp_path / "00").mkdir()
-    (tmp_path / "00" / "09.svg").write_text("of an earlier run")
+    (tmp_path / "00" / "09.svg").write_text("of an earlier run", encoding="utf-8")
     found = slides.write(lesson, tmp_path / "00", "quick")
     cells = nbformat.reads(before.decode("utf-8"), as_version=4).cells
     shown = [
