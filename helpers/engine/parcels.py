@@ -69,8 +69,8 @@ def training(plan: Any) -> Parcel:
     return Parcel(
         kind="train_rows",
         settings=keras_settings(),
-        own=_own(
-            functions, {} if plan.recipe.of_keras and plan.optimizer.of_keras else _named(texts)
+        own=packed(
+            functions, {} if plan.recipe.of_keras and plan.optimizer.of_keras else named(texts)
         ),
         head=pickle.dumps(head),
         data={name: values for name, values in plan.data.items() if name not in plan.own},
@@ -95,7 +95,7 @@ def prediction(
     recipe: Any, weights: list[np.ndarray], x: np.ndarray, stacked: bool, width: int
 ) -> Parcel:
     """Return the parcel of predictions: checked weights (M, ...) at x (N, ...), or (M, N, ...) if stacked."""
-    own = _own([], {} if recipe.of_keras else _named(recipe.config))
+    own = packed([], {} if recipe.of_keras else named(recipe.config))
     return Parcel(
         kind="predict_rows",
         settings=keras_settings(),
@@ -129,7 +129,7 @@ def _members(plan: Any, place: slice) -> dict[str, Any]:
     return fields | {"data": {name: rows(plan.data[name]) for name in plan.own}}
 
 
-def _named(texts: str) -> dict[str, Any]:
+def named(texts: str) -> dict[str, Any]:
     """Return the Keras objects of the caller's own whose names stand in a configuration."""
     return {
         name: own
@@ -138,7 +138,7 @@ def _named(texts: str) -> dict[str, Any]:
     }
 
 
-def _own(functions: Sequence[Callable[..., Any]], objects: Mapping[str, Any]) -> bytes:
+def packed(functions: Sequence[Callable[..., Any]], objects: Mapping[str, Any]) -> bytes:
     """Return code of the caller's own as bytes; what is defined in a notebook travels whole."""
     if not functions and not objects:
         return b""
