@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 import threading
 import warnings
 from dataclasses import dataclass
@@ -284,13 +285,12 @@ def _checked(job: jobs.Training) -> tuple[list[str], Any]:
 
 def refusal(error: Refused) -> ValueError:
     """Return what to say of a model that a worker cannot train."""
-    first = next((line for line in error.text.splitlines() if line.strip()), error.kind)[:300]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", error.text).partition("Arguments received by")[0]
     text = (
         "Argument `model` (or its loss, metrics or optimizer) cannot be trained by the general engine, which runs it "
-        f"with Keras on JAX. {error.kind}: {first}"
+        f"with Keras on JAX. {error.kind}: {' '.join(plain.split())[:400]}"
     )
-    whole = error.text + error.trace
-    if "tensorflow" in whole.lower() or "TracerArrayConversion" in error.kind:
+    if "/tensorflow/python/" in error.trace.replace("\\", "/") or "TracerArray" in error.kind:
         text += " Layers and functions of your own must use keras.ops instead of TensorFlow's or NumPy's operations."
     return ValueError(text)
 
