@@ -194,7 +194,7 @@ def make(
     job = jobs.Training(
         model=jobs.Model(
             recipe.config,
-            parcels.packed(functions, own),
+            parcels.packed(functions, own, whole=True),
             keras_settings(),
             ending,
             tuple(n or 1 for n in recipe.input_shape),
@@ -844,7 +844,7 @@ def predict(model: GeneralModel, weights: list[np.ndarray], x: Any, bar: Any = N
         )
     job = jobs.Model(
         model.config,
-        parcels.packed([], model.own),
+        parcels.packed([], model.own, whole=True),
         keras_settings(),
         "",
         tuple(n or 1 for n in model.input_shape),

@@ -6,6 +6,8 @@ Everything travels as bytes and arrays: the scheduler, which need not have this 
 from __future__ import annotations
 
 import pickle
+import sys
+import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -138,12 +140,20 @@ def named(texts: str) -> dict[str, Any]:
     }
 
 
-def packed(functions: Sequence[Callable[..., Any]], objects: Mapping[str, Any]) -> bytes:
-    """Return code of the caller's own as bytes; what is defined in a notebook travels whole."""
+def packed(
+    functions: Sequence[Callable[..., Any]], objects: Mapping[str, Any], whole: bool = False
+) -> bytes:
+    """Return code of the caller's own as bytes; what is defined in a notebook travels whole.
+
+    ``whole``: so does what is defined in modules that are not installed, which need not be importable there then.
+    """
     if not functions and not objects:
         return b""
-    import cloudpickle  # of the extra `cluster`
+    import cloudpickle  # of the extras `cluster` and `general`
 
+    modules = _not_installed([*functions, *objects.values()]) if whole else []
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
     try:
         return cloudpickle.dumps((list(functions), dict(objects)))
     except Exception as error:  # whatever an object says when it is pickled
@@ -152,3 +162,14 @@ def packed(functions: Sequence[Callable[..., Any]], objects: Mapping[str, Any]) 
             f"Argument {what} holds code of yours that cannot be sent to workers: {error}. Define functions that use "
             "only their arguments, constants and modules: no open files, locks, tensors or models from outside."
         ) from error
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _not_installed(values: Sequence[Any]) -> list[Any]:
+    """Return the modules that define these functions and classes and lie outside of Python's own folders."""
+    folders = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platlib", "purelib"))
+    names = {getattr(value, "__module__", None) or type(value).__module__ for value in values}
+    modules = [sys.modules[name] for name in sorted(names - {"__main__"}) if name in sys.modules]
+    return [m for m in modules if not str(getattr(m, "__file__", folders[0])).startswith(folders)]

@@ -79,7 +79,8 @@ class Worker:
             start_new_session=True,  # Ctrl-C is for this process, which ends the others
         )
         self._answers: queue.Queue[Any] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         self.owner = os.getpid()
         self.held: set[str] = set()  # names of jobs that it was sent; it may have dropped some
         try:
@@ -157,7 +158,8 @@ class Worker:
         if self.owner_is_here():
             self._process.kill()
             self._process.wait()
-            for stream in (self._process.stdin, self._process.stdout):
+            self._listener.join()  # it has read to the end
+            for stream in (self._process.stdin, self._process.stdout, self._said):
                 with contextlib.suppress(OSError):
                     stream.close()  # type: ignore[union-attr]
 
