@@ -8,7 +8,18 @@ import pytest
 
 FOLDER = pathlib.Path(__file__).parents[1] / "helpers"
 ORDER = [
-    *("_base", "_jax", "_tensorflow", "stats", "data", "models", "engine", "pruning", "geometry", "plots"),
+    *(
+        "_base",
+        "_jax",
+        "_tensorflow",
+        "stats",
+        "data",
+        "models",
+        "engine",
+        "pruning",
+        "geometry",
+        "plots",
+    ),
     *("claims", "experiments", "classroom", "assignments", "notebook"),
 ]
 WITHOUT_TENSORFLOW = ("_base", "_jax", "stats", "data", "plots", "claims")

@@ -130,7 +130,7 @@ KINDS = {
     "own layer": (own_layer, X, LABELS, SPARSE),
     "subclass": (Subclass, X, LABELS, SPARSE),
 }
-SLOW = ("recurrent", "tagger", "separable", "subclass")
+SLOW = ("transformer", "recurrent", "tagger", "separable", "subclass")
 
 
 def fit(build, x, y, loss="auto", **options):
@@ -241,7 +241,7 @@ def test_the_two_engines_agree():
         np.testing.assert_allclose(values, theirs[name], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("restore", [False, True])
+@pytest.mark.parametrize("restore", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_early_stopping_is_that_of_the_fast_engine(restore):
     stops = K.callbacks.EarlyStopping(
         "val_loss", patience=1, min_delta=0.001, restore_best_weights=restore
@@ -260,6 +260,7 @@ def test_early_stopping_is_that_of_the_fast_engine(restore):
     np.testing.assert_array_equal(np.isnan(fast.history["loss"]), np.isnan(other.history["loss"]))
 
 
+@pytest.mark.slow
 def test_same_call_same_bits_in_new_processes_with_other_neighbours():
     options = {"engine": "general", "shuffle": "member", "snapshots": (1,)}
     first = fit(lambda: mlp(0.4), X, LABELS, members=13, **options)
@@ -293,6 +294,7 @@ def test_resume_goes_on_as_one_call_would():
     assert both.epochs.tolist() == whole.epochs.tolist()
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_loses_nothing():
     options = {"members": 4, "epochs": 400, "engine": "general"}
     first = fit(mlp, X, LABELS, **options)
