@@ -228,7 +228,7 @@ def test_weights_are_counted_as_keras_counts_them():
         assert noisy_line.network(hidden).count_params() == noisy_line_sizes.weights_of(hidden)
 
 
-def test_slopes_over_sizes_are_those_of_the_excess_risk():
+def test_slopes_over_sizes_are_those_of_the_excess_risk(uncompiled):
     found = noisy_line_sizes.sizes(
         1000, 3, widths=[2, 4, 8], depths=[1, 2], width=4, depth=1, epochs=5, rate=0.01
     )
