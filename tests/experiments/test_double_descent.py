@@ -12,6 +12,9 @@ from helpers.experiments import (
     random_features_causes,
 )
 
+# Few small networks train sooner than XLA compiles.
+pytestmark = pytest.mark.usefixtures("uncompiled")
+
 RNG = np.random.default_rng(7)
 SHAPES = [(30, 10), (30, 30), (30, 80)]
 WIDTHS = {
@@ -228,7 +231,7 @@ def test_weights_are_counted_as_keras_counts_them():
         assert noisy_line.network(hidden).count_params() == noisy_line_sizes.weights_of(hidden)
 
 
-def test_slopes_over_sizes_are_those_of_the_excess_risk(uncompiled):
+def test_slopes_over_sizes_are_those_of_the_excess_risk():
     found = noisy_line_sizes.sizes(
         1000, 3, widths=[2, 4, 8], depths=[1, 2], width=4, depth=1, epochs=5, rate=0.01
     )
