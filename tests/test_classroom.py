@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers import classroom
+from helpers import PROJECT, classroom
 from helpers._base import handed_in
 from helpers.claims import registry, replicates
 from helpers.experiments import run
@@ -31,7 +31,7 @@ def quick(monkeypatch):
 def written(folder, seed, value, **changed):
     """Write a file as a student would have it, and return its path."""
     content = {
-        "course": handed_in.COURSE,
+        "course": PROJECT,
         "format": classroom.FORMAT,
         "claim": ID,
         "registration": KNOWN.registration(QUANTITY.experiment),

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import nbformat
@@ -55,6 +55,12 @@ WORKSHEET = re.compile(r"^## Worksheet\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTIL
 ANSWERS = re.compile(r"^\*Answers:\*.*", re.DOTALL | re.MULTILINE)
 ANSWER_PAGE = re.compile(r'<section class="answers">.*?</section>', re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+RULE = re.compile(
+    r"^([a-z]+):.*\n(?:\t.*\n)+\n?", re.MULTILINE
+)  # of the Makefile: a command and its recipe
+CALLED = re.compile(
+    r"-m tools\.(\w+)|\b((?:tools|benchmarks)/\w+\.\w+)|\$\(PYTEST\)"
+)  # without tests, no pytest
 LONGEST = 3600  # seconds for all lessons
 RULERS = "worksheet_rulers.html"
 START = """\
@@ -230,6 +236,7 @@ def student(stems: Sequence[str]) -> dict[str, bytes]:
     rulers = (ROOT / "docs" / "teaching" / RULERS).read_text(encoding="utf-8")
     found["worksheets/rulers.html"] = ANSWER_PAGE.sub("", rulers).encode("utf-8")
     found["README.md"] = readme("student edition", stems).encode("utf-8")
+    found["Makefile"] = makefile(found["Makefile"].decode("utf-8"), found).encode("utf-8")
     return found
 
 
@@ -253,7 +260,18 @@ def instructor(stems: Sequence[str]) -> dict[str, bytes]:
         solutions = f"notebooks/solutions/{stem}.ipynb"
         found[solutions] = (ROOT / solutions).read_bytes()
     found["README.md"] = readme("instructor edition", stems).encode("utf-8")
+    found["Makefile"] = makefile(found["Makefile"].decode("utf-8"), found).encode("utf-8")
     return found
+
+
+def makefile(text: str, held: Collection[str]) -> str:
+    """Return the Makefile without the commands that call what an edition does not hold."""
+    for rule in list(RULE.finditer(text)):
+        called = {f"tools/{tool}.py" if tool else file for tool, file in CALLED.findall(rule[0])}
+        if not called <= set(held):
+            text = text.replace(rule[0], "")
+            text = re.sub(rf"^(\.PHONY:.*) {rule[1]}\b", r"\1", text, flags=re.MULTILINE)
+    return text
 
 
 EDITIONS = {"student": student, "instructor": instructor}

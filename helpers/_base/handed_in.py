@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from helpers import PROJECT
 from helpers._base import files
-
-COURSE = "why-neural-networks-generalize"
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
@@ -23,7 +22,7 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     content : dict
         What JSON can say.
     """
-    whole = {"course": COURSE, **content}
+    whole = {"course": PROJECT, **content}
     files.write(path, json.dumps(whole | {"digest": digest(whole)}, indent=1) + "\n")
 
 
@@ -39,7 +38,7 @@ def read(path: Path) -> tuple[dict[str, Any], str]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return {}, f"damaged or not there: {error}"
-    if not isinstance(content, dict) or content.get("course") != COURSE:
+    if not isinstance(content, dict) or content.get("course") != PROJECT:
         return {}, "foreign: not written by hand_in"
     return content, ""
 

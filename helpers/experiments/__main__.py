@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from dataclasses import replace
 
 import pandas as pd
 
@@ -62,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--minutes must be above 0")
     if options.stability and min(options.stability) < 1:
         parser.error("--stability takes master seeds of 1 and more: 0 is the published one")
+    if options.dask and (options.status or options.check or options.rows):
+        parser.error("--dask trains elsewhere; leave it out with --status, --check and --rows")
     known = registry.load()
     place = Place(options.profile, options.seed, options.scale)
     if options.status:
@@ -83,9 +86,9 @@ def main(arguments: list[str] | None = None) -> int:
     if publishes:
         for path in judge.publish(known):
             _say(f"written: {path}")
-    _say(
-        f"{len(done)} trained in {run.minutes(time.monotonic() - started)}; kept in {place.folder}"
-    )
+    homes = {run.home(known.experiments[one.id], place).folder for one in done} or {place.folder}
+    kept = " and ".join(map(str, sorted(homes)))
+    _say(f"{len(done)} trained in {run.minutes(time.monotonic() - started)}; kept in {kept}")
     return 0
 
 
@@ -115,7 +118,7 @@ def _say(text):
 
 
 def _status(known, place, only):
-    entries = store.index(place)
+    entries = store.index(place) | store.index(replace(place, own=True))
     for experiment, state in run.status(known, place, only):
         took = (
             f"{run.minutes(entries[experiment.id].seconds)}"

@@ -89,6 +89,27 @@ def test_a_cluster_trains_and_its_other_processors_are_noted(root, capsys):
     assert store.index()["tiny/two_rates"].processor == f"{machine.processor()} and another model"
 
 
+@pytest.mark.parametrize("what", ["--status", "--check", "--rows"])
+def test_a_cluster_is_refused_where_nothing_would_train_on_it(root, what, capsys):
+    with pytest.raises(SystemExit):
+        command([what, "--dask", "tcp://nowhere:1"])
+    assert "--dask" in capsys.readouterr().err
+
+
+def test_ones_own_replicates_are_said_to_be_where_they_are(root, capsys):
+    (root / "claims" / "mine.toml").write_text(
+        TOML.replace("tiny/two_rates", "mine/rates").replace("ours/second", "mine/second"),
+        encoding="utf-8",
+    )
+    assert command(["mine"]) == 0
+    told = capsys.readouterr().out
+    (kept,) = (line.split("kept in ")[1] for line in told.splitlines() if "kept in" in line)
+    assert (Place(own=True).folder / "mine/rates.npz").is_file()
+    assert kept == str(Place(own=True).folder) != str(Place().folder)
+    command(["mine", "--status"])
+    assert "never trained" not in capsys.readouterr().out
+
+
 def test_from_the_registration_to_the_readme(root):
     assert train() == ["tiny/two_rates"]
     record = ledger.load(root / "results" / "claims")["ours/second-is-better"]

@@ -7,6 +7,7 @@ import re
 import nbformat
 import pytest
 
+from helpers._base import files
 from tools import metadata, notebooks, surroundings
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -116,8 +117,13 @@ def solved(path):
 
 @pytest.fixture
 def clean_surroundings(tmp_path, monkeypatch):
-    """Have kernels start without anybody's settings, as in `make notebooks`."""
+    """Have kernels start without anybody's settings, as in `make notebooks`, and run programs uncompiled.
+
+    Few small networks train sooner than XLA compiles. `make verify` executes the lessons with compiled programs.
+    """
     wanted = surroundings.clean(dict(os.environ), tmp_path / "settings")
+    first = tmp_path / "settings" / "ipython" / "profile_default" / "startup" / "uncompiled.py"
+    files.write(first, "from helpers import _tensorflow\n\n_tensorflow.XLA = False\n")
     for name in os.environ.keys() - wanted:
         monkeypatch.delenv(name)
     for name, value in wanted.items():

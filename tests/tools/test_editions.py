@@ -152,6 +152,22 @@ def test_a_lesson_that_is_dropped_is_named_but_not_linked():
     assert not [text for text in (*pages, *prose) if "01_overfitting.ipynb)" in text]
 
 
+def test_make_offers_only_what_an_edition_can_do(student, instructor):
+    offered = {
+        edition: set(re.findall(r"^([a-z]+):", files["Makefile"].decode("utf-8"), re.MULTILINE))
+        for edition, files in (("student", student), ("instructor", instructor))
+    }
+    teaching = {"grade", "slides"}
+    absent = teaching | {"editions", "test", "slow", "bench", "site", "prose", "verify", "wheel"}
+    assert {"help", "env", "lab", "notebooks", "experiments", "class"} <= offered["student"]
+    assert not offered["student"] & absent
+    assert offered["instructor"] == offered["student"] | teaching
+    for files in (student, instructor):
+        told = files["Makefile"].decode("utf-8")
+        (phony,) = re.findall(r"^\.PHONY: (.*)", told, re.MULTILINE)
+        assert set(phony.split()) == set(re.findall(r"^([a-z]+):", told, re.MULTILINE))
+
+
 def test_equal_files_make_equal_zips(tmp_path):
     files = {"b.sh": b"x", "a.md": b"y"}
     for name in ("one", "two"):
