@@ -329,6 +329,14 @@ def test_nobody_waits_for_what_is_stopped():
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.slow
+def test_a_worker_that_has_grown_is_ended(monkeypatch):
+    monkeypatch.setattr(pool, "MEMORY", 0)
+    with POOL._lent() as worker:
+        pass
+    assert not psutil.pid_exists(worker.pid)
+
+
 def test_runs_are_saved_and_read(tmp_path):
     runs = fit(*KINDS["text classifier"], snapshots=(1,), metrics=[K.metrics.AUC(name="auc")])
     assert "auc" in runs.history
