@@ -24,6 +24,7 @@ COPIED = (  # byte for byte, in the place that links of the pages name
     "results/bench/*.png",
     "references.bib",
 )
+PAGES = Path(__file__).parent / "pages"  # of the site alone
 SHOWN = ("docs/images/*",)  # pictures of pages that are HTML already
 LESSON = re.compile(
     r"^\| \[(?P<title>[^\]]+)\]\((?P<path>notebooks/[^)]+)\.ipynb\) \| (?P<question>.*?) "
@@ -46,6 +47,7 @@ def write(source: Path = SOURCE, extra: Path = EXTRA) -> int:
         _page(ROOT / name, source / name)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     _text(source / "index.md", index(readme, titles, known.records))
+    _text(source / "lab.md", (PAGES / "lab.md").read_text(encoding="utf-8"))
     _teaching(source / "docs" / "teaching" / "index.md")
     _text(
         source / "bibliography.md", "# Literature\n\n```{bibliography}\n:all:\n:style: plain\n```\n"
@@ -92,7 +94,7 @@ def lessons(readme: str) -> list[Mapping[str, str]]:
 
 def index(readme: str, titles: Mapping[str, str], records: Mapping[str, Record]) -> str:
     """Return the start page: the template with introduction, picture and lessons of the README, and numbers."""
-    template = (Path(__file__).parent / "pages" / "index.md").read_text(encoding="utf-8")
+    template = (PAGES / "index.md").read_text(encoding="utf-8")
     template = numbers.linked(show.fill_numbers(template, records), "")
     title, picture, first, second, *_ = readme.split("\n\n")
     alt, place = re.fullmatch(r"!\[(.*)\]\((.*)\)", picture).groups()
