@@ -10,26 +10,26 @@ function lab(root) {
     line: {
       name: "noisy line",
       statement: "The network is closer to the true line than least squares is.",
-      noise: { label: "noise of y (standard deviation)", values: [0, 0.5, 1, 2, 3, 4] },
+      noise: { label: "noise of y", values: [0, 0.5, 1, 2, 3, 4] },
       start: { width: 16, l2: 0, noise: 2, steps: 200, n: 40, rate: 0.01, optimizer: "adam" },
-      alone: (one) => `its squared distance to the true line is ${number(one.error)}, that of least squares ${number(one.reference)}`,
-      means: (error, reference) => `a squared distance of ${number(error)} for the network, ${number(reference)} for least squares`,
+      alone: (one) => `its mean squared distance to the true line is ${number(one.error)}, that of least squares ${number(one.reference)}`,
+      means: (error, reference) => `a mean squared distance of ${number(error)} for the network, ${number(reference)} for least squares`,
     },
     xor: {
       name: "XOR",
       statement: `The network has learned XOR: at least ${percent(core.XOR.solved)} of new points get the right class.`,
-      noise: { label: "label noise (share of flipped labels)", values: [0, 0.05, 0.1, 0.2, 0.3, 0.4] },
+      noise: { label: "label noise", values: [0, 0.05, 0.1, 0.2, 0.3, 0.4] },
       start: { width: 2, l2: 0, noise: 0, steps: 200, n: 80, rate: 0.1, optimizer: "adam" },
       alone: (one) => `${percent(one.error)} of new points get the right class, with least squares ${percent(one.reference)}`,
       means: (error, reference) => `${percent(error)} of new points right for the network, ${percent(reference)} for least squares`,
     },
   };
   const SLIDERS = {
-    width: { label: "width (units in a hidden layer)", values: [2, 4, 8, 16, 32] },
+    width: { label: "width", values: [2, 4, 8, 16, 32] },
     l2: { label: "L2 penalty", values: [0, 0.0001, 0.001, 0.01, 0.1, 1] },
     noise: {}, // each world has its own
     steps: { label: "training steps", values: [0, 25, 50, 100, 200, 400, 800] },
-    n: { label: "n (training points)", values: [10, 20, 40, 80, 160] },
+    n: { label: "n (points)", values: [10, 20, 40, 80, 160] },
     rate: { label: "learning rate", values: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3] },
   };
   const OPTIMIZERS = { adam: "Adam", sgd: "SGD" };
@@ -190,7 +190,7 @@ function lab(root) {
   function picture(name, shape, inside, words) {
     const svg = part(name);
     const width = Math.max(240, svg.parentElement.clientWidth);
-    const height = shape ? Math.round(Math.min(360, shape * width)) : 130;
+    const height = shape ? Math.round(Math.min(360, shape * width)) : 150;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.setAttribute("height", height);
     svg.setAttribute("aria-label", words);
@@ -199,7 +199,7 @@ function lab(root) {
 
   // Return the frame of a picture with axes: what it is, a function to x, one to y, and the ticks.
   function frame(width, height, [left, right], [bottom, top], ticks) {
-    const edge = { left: 30, right: width - 6, top: 6, bottom: height - 22 };
+    const edge = { left: 30, right: width - 10, top: 6, bottom: height - 22 };
     const x = (value) => edge.left + ((value - left) / (right - left)) * (edge.right - edge.left);
     const y = (value) => edge.bottom - ((value - bottom) / (top - bottom)) * (edge.bottom - edge.top);
     const marks = ticks.x.map((at) => `<text x="${x(at)}" y="${height - 6}" text-anchor="middle">${at}</text>`);
@@ -218,7 +218,7 @@ function lab(root) {
   function lines(one, done) {
     const places = Array.from(core.places("line"));
     const { low, high } = core.LINE;
-    const framed = (width, height) => frame(width, height, [low, high], [-6, 26], { x: [0, 5, 10, 15, 20], y: [0, 10, 20] });
+    const framed = (width, height) => frame(width, height, [low, high], [-3, 23], { x: [0, 5, 10, 15, 20], y: [0, 10, 20] });
     const straight = (to, [a, b], name) => path([low, high].map((x) => [to.x(x), to.y(a + b * x)]), name);
     const curve = (to, values, name) => path(places.map((x, i) => [to.x(x), to.y(clipped(values[i]))]), name);
     const real = [core.truth(0), core.truth(1) - core.truth(0)];
@@ -248,18 +248,18 @@ function lab(root) {
   // Return what draws the classes that one network sees, and the share of all that see class 1, for XOR.
   function maps(one, done) {
     const { reach, side } = core.XOR;
-    const framed = (width, height) => frame(width, height, [-reach * 1.33, reach * 1.33], [-reach, reach],
-      { x: [-2, -1, 0, 1, 2], y: [-1, 0, 1] });
+    const ticks = { x: [-1, 0, 1], y: [-1, 0, 1] };
+    const framed = (width, height) => frame(Math.min(width, height + 12), height, [-reach, reach], [-reach, reach], ticks);
     // Cells of equal certainty make one path: ten steps from "all disagree" to "all agree", for each class.
     const cells = (to, shares) => {
       const grouped = new Map();
-      const [wide, tall] = [to.x(2 * reach / side) - to.x(0), to.y(0) - to.y(2 * reach / side)];
+      // Edges are whole pixels: between two cells there is no seam.
+      const edge = (i) => [to.x((2 * reach * i) / side - reach), to.y(reach - (2 * reach * i) / side)].map(Math.round);
       shares.forEach((share, i) => {
         const key = `${share > 0.5 ? "yes" : "no"} ${Math.round(10 * Math.abs(2 * share - 1))}`;
         const [column, row] = [i % side, Math.floor(i / side)];
-        const [x, y] = [to.x(-reach) + column * wide, to.y(reach) + row * tall];
-        const cell = `M${x.toFixed(2)} ${y.toFixed(2)}h${wide.toFixed(2)}v${tall.toFixed(2)}h${(-wide).toFixed(2)}z`;
-        grouped.set(key, (grouped.get(key) ?? "") + cell);
+        const [[left], [right], [, top], [, bottom]] = [edge(column), edge(column + 1), edge(row), edge(row + 1)];
+        grouped.set(key, `${grouped.get(key) ?? ""}M${left} ${top}H${right}V${bottom}H${left}z`);
       });
       return Array.from(grouped, ([key, cell]) => {
         const [name, level] = key.split(" ");
@@ -301,21 +301,22 @@ function lab(root) {
       ? [[-1, "a tenth"], [0, "as far as least squares"], [1, "ten times"]]
       : [[0.5, "50 %"], [0.75, "75 %"], [limit, percent(limit)]];
     return (width, height) => {
-      const [edge, floor] = [10, height - 26];
+      const [edge, floor, size, most] = [46, height - 26, 9, Math.floor((height - 42) / 9)];
       const x = (value) => edge + ((Math.min(high, Math.max(low, value)) - low) / (high - low)) * (width - 2 * edge);
-      const size = 9;
-      const tall = new Map();
-      const found = done.map((one) => {
-        // No dot lies across the line: columns are counted from it, to either side.
-        const column = Math.floor((x(place(one)) - x(limit)) / size) + (line && place(one) === limit ? -1 : 0);
-        const at = x(limit) + (column + 0.5) * size;
-        const level = tall.get(column) ?? 0;
-        tall.set(column, level + 1);
-        return { one, at, level };
-      });
-      const step = Math.min(size, (floor - 14) / Math.max(1, ...tall.values()));
-      const drawn = found.map(({ one, at, level }) => {
-        const y = floor - step * (level + 0.5);
+      // Bins are counted from the line, so that none lies across it; they hold as many dots side by side as it needs.
+      let found = [];
+      for (let across = 1; across <= 5; across++) {
+        const filled = new Map();
+        found = done.map((one) => {
+          const bin = Math.floor((x(place(one)) - x(limit)) / (across * size));
+          const before = filled.get(bin) ?? 0;
+          filled.set(bin, before + 1);
+          const at = x(limit) + (bin * across + (before % across) + 0.5) * size;
+          return { one, at, y: floor - size * (Math.floor(before / across) + 0.5) };
+        });
+        if (Math.max(...filled.values()) <= most * across) break;
+      }
+      const drawn = found.map(({ one, at, y }) => {
         const name = `${one.yes ? "yes" : "no"}${one.member === state.run - 1 ? " shown" : ""}`;
         const mark = one.yes ? `<circle cx="${at.toFixed(1)}" cy="${y.toFixed(1)}" r="3.8"`
           : `<rect x="${(at - 3.4).toFixed(1)}" y="${(y - 3.4).toFixed(1)}" width="6.8" height="6.8"`;
@@ -325,7 +326,7 @@ function lab(root) {
       const [before, after] = line ? [`${yes}end"`, `${no}start"`] : [`${no}end"`, `${yes}start"`];
       const names = `${before} x="${x(limit) - 6}" y="12">${line ? "yes" : "no"}</text>` +
         `${after} x="${x(limit) + 6}" y="12">${line ? "no" : "yes"}</text>`;
-      const axis = `<path class="frame" d="M${edge} ${floor}H${width - edge}M${x(limit)} 2V${floor}"/>`;
+      const axis = `<path class="frame" d="M0 ${floor}H${width}M${x(limit)} 2V${floor}"/>`;
       return axis + names + ticks.map(([at, text]) =>
         `<text x="${x(at)}" y="${height - 8}" text-anchor="middle">${text}</text>`).join("") + drawn.join("");
     };
