@@ -1,5 +1,6 @@
 """The lab of the site in a real browser: it trains as Keras trains, and its page does what it says."""
 
+import contextlib
 import urllib.parse
 
 import numpy as np
@@ -41,30 +42,40 @@ def core(tab):
     return tab
 
 
-def network(sizes, l2, bits=32):
-    how = {
-        "kernel_regularizer": keras.regularizers.L2(l2) if l2 else None,
-        "dtype": f"float{bits}",
-    }
+@contextlib.contextmanager
+def precision(bits):
+    """Let Keras compute in this precision: rates, losses and all that a layer's dtype does not reach."""
+    keras.config.set_floatx(f"float{bits}")
+    keras.config.set_dtype_policy(f"float{bits}")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+
+
+def network(sizes, l2):
+    how = {"kernel_regularizer": keras.regularizers.L2(l2) if l2 else None}
     layers = [keras.layers.Dense(units, activation="relu", **how) for units in sizes[1:-1]]
-    first = keras.Input((sizes[0],), dtype=f"float{bits}")
-    return keras.Sequential([first, *layers, keras.layers.Dense(sizes[-1], **how)])
+    return keras.Sequential(
+        [keras.Input((sizes[0],)), *layers, keras.layers.Dense(sizes[-1], **how)]
+    )
 
 
 def optimizer_of(name, rate):
     return {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[name](rate)
 
 
-def trained_by_keras(model, weights, x, y, batches, task, optimizer):
-    """Return the weights that plain Keras reaches from the same start on the same batches."""
+def trained_by_keras(sizes, weights, x, y, batches, how):
+    """Return the network that plain Keras trains from the same start on the same batches."""
+    model = network(sizes, how["l2"])
     model.set_weights(weights)
-    kinds = {"line": keras.losses.MeanSquaredError, "xor": keras.losses.BinaryCrossentropy}
-    how = {"from_logits": True} if task == "xor" else {}
-    loss = kinds[task](dtype=model.dtype, **how)
-    model.compile(optimizer, loss=loss, run_eagerly=True)
+    binary = keras.losses.BinaryCrossentropy(from_logits=True)
+    loss = "mse" if how["task"] == "line" else binary
+    model.compile(optimizer_of(how["optimizer"], how["rate"]), loss=loss, run_eagerly=True)
     for rows in batches:
         model.train_on_batch(x[rows], y[rows])
-    return model.get_weights()
+    return model
 
 
 def lists(arrays):
@@ -110,16 +121,14 @@ def test_it_trains_as_keras_does(core, uncompiled, name):
     batches = [rows for epoch in runs.batches(1) for rows in epoch]
     x, y = points.x_train, points.y_train.astype(np.float32).reshape(-1, 1)
     assert len(batches) == STEPS
-    # Keras keeps a rate in single precision, whatever the weights are in.
-    how = {"task": task, "optimizer": optimizer, "rate": float(np.float32(rate)), "l2": l2}
+    how = {"task": task, "optimizer": optimizer, "rate": rate, "l2": l2}
     for bits, close in ((32, 1e-4), (64, 1e-9)):
         ours = trained_by_the_lab(core, sizes, start, x, y, batches, bits, **how)
-        model, fresh = network(sizes, l2, bits), optimizer_of(optimizer, rate)
-        same = [one.astype(f"float{bits}") for one in (x, y)]
-        theirs = trained_by_keras(model, start, *same, batches, task, fresh)
-        assert (
-            theirs[0].dtype == f"float{bits}" and distance(start, theirs) > 0.01
-        )  # it was trained
+        with precision(bits):
+            model = trained_by_keras(sizes, start, x, y, batches, how)
+        theirs = model.get_weights()
+        assert theirs[0].dtype == f"float{bits}"
+        assert distance(start, theirs) > 0.01  # it was trained
         assert distance(ours, theirs) < close
         if bits == 32:
             assert distance(ours, [w[1] for w in runs.weights]) < close
@@ -149,17 +158,15 @@ def test_a_run_of_the_page_is_a_network_that_keras_would_have_trained(core, task
         }""",
         settings,
     )
-    model = network(found["sizes"], settings["l2"])
-    shapes = [w.shape for w in model.get_weights()]
+    shapes = [w.shape for w in network(found["sizes"], 0).get_weights()]
     start = [np.reshape(w, s) for w, s in zip(found["start"], shapes, strict=True)]
     x, y = np.reshape(found["x"], (-1, found["sizes"][0])), np.reshape(found["y"], (-1, 1))
-    optimizer = optimizer_of(settings["optimizer"], settings["rate"])
     batches = [np.array(rows) for rows in found["batches"]]
     assert len(batches) == STEPS
     if task == "line":  # each epoch holds every point once, in another order
         first, second = np.concatenate(batches[:2]), np.concatenate(batches[2:4])
         assert sorted(first) == sorted(second) == list(range(40)) and list(first) != list(second)
-    trained_by_keras(model, start, x, y, batches, task, optimizer)
+    model = trained_by_keras(found["sizes"], start, x, y, batches, settings)
     at = np.reshape(found["at"], (-1, found["sizes"][0])).astype(np.float32)
     expected = np.asarray(model(at))[:, 0]
     largest = np.abs(expected).max()
