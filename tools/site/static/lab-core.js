@@ -117,7 +117,7 @@ function labCore() {
     const room = () => sizes.map((size) => new Float32Array(most * size));
     const alike = () => weights.map((w) => new Float32Array(w.length));
     const [outs, deltas, slopes, first, second] = [room(), room(), alike(), alike(), alike()];
-    const inputs = sizes[0];
+    const [inputs, l2] = [sizes[0], Math.fround(how.l2)]; // Keras keeps a penalty in single precision
     batches.forEach((rows, step) => {
       const count = rows.length;
       for (let row = 0; row < count; row++) {
@@ -133,7 +133,7 @@ function labCore() {
       backward(sizes, weights, outs, deltas, slopes, count);
       weights.forEach((w, which) => {
         const slope = slopes[which];
-        if (how.l2 > 0 && which % 2 === 0) for (let i = 0; i < w.length; i++) slope[i] += 2 * how.l2 * w[i];
+        if (l2 > 0 && which % 2 === 0) for (let i = 0; i < w.length; i++) slope[i] += 2 * l2 * w[i];
         if (how.optimizer === "adam") adam(w, slope, first[which], second[which], how.rate, step + 1);
         else for (let i = 0; i < w.length; i++) w[i] -= how.rate * slope[i];
       });
