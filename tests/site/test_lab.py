@@ -251,7 +251,9 @@ def said(tab):
 
 
 def finish(tab):
+    """Wait until all networks are trained, drawn, and what they follow from stands in the address."""
     tab.wait_for_selector(DONE, timeout=60_000)
+    tab.wait_for_function("() => location.hash === `#${new URLSearchParams(theLab.state)}`")
     tab.wait_for_function(
         "() => /single runs/.test(document.querySelector('[data-part=share]').textContent)"
     )

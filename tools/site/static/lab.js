@@ -42,7 +42,7 @@ function lab(root) {
   let job = 0; // what belongs to an earlier one is thrown away
   let queue = [];
   let began = 0;
-  let seconds = 0;
+  let writing = 0;
 
   function valuesOf(world, name) {
     return name === "noise" ? WORLDS[world].noise.values : SLIDERS[name].values;
@@ -76,10 +76,16 @@ function lab(root) {
     const first = world === state.world ? state : { ...read(`world=${world}`), seed: state.seed, run: state.run };
     const before = trained(state);
     state = { ...first, ...some };
-    history.replaceState(null, "", `#${new URLSearchParams(state)}`);
+    write();
     show();
     if (trained(state) === before) draw();
     else begin();
+  }
+
+  // Put the state into the address, a moment later: browsers refuse a hundred changes in half a minute.
+  function write() {
+    clearTimeout(writing);
+    writing = setTimeout(() => history.replaceState(null, "", `#${new URLSearchParams(state)}`), 150);
   }
 
   function trained(some) {
@@ -125,7 +131,7 @@ function lab(root) {
   function take(result) {
     results[result.member] = result;
     if (all().length === core.NETWORKS) {
-      seconds = (performance.now() - began) / 1000;
+      const seconds = (performance.now() - began) / 1000;
       root.dataset.state = "done";
       say(`${core.NETWORKS} networks trained in ${seconds.toFixed(1)} s.`);
     }
