@@ -335,6 +335,13 @@ def test_an_address_that_is_put_in_later_counts_too(lab):
     assert "learned XOR" in lab.inner_text('[data-part="statement"]')
 
 
+OVERLAPS = """labels => {
+    const found = [...document.querySelectorAll(labels)].map(one => [one.textContent, one.getBoundingClientRect()]);
+    return found.flatMap(([text, a], i) => found.slice(i + 1).filter(([, b]) =>
+        a.left < b.right && b.left < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom).map(([other]) => [text, other]));
+}"""
+
+
 def test_every_suggestion_fits_a_telephone(lab):
     lab.set_viewport_size({"width": 390, "height": 844})
     buttons = lab.locator("button[data-lab]")
@@ -351,6 +358,7 @@ def test_every_suggestion_fits_a_telephone(lab):
         for picture in ("one", "many", "runs"):
             words = lab.get_attribute(f'[data-part="{picture}"]', "aria-label")
             assert len(words) > 40 and "NaN" not in lab.inner_html(f'[data-part="{picture}"]')
+            assert lab.evaluate(OVERLAPS, f'[data-part="{picture}"] text') == []
 
 
 def test_every_control_has_a_name_and_a_key_reaches_it(lab):

@@ -196,7 +196,7 @@ function lab(root) {
   function picture(name, shape, inside, words) {
     const svg = part(name);
     const width = Math.max(240, svg.parentElement.clientWidth);
-    const height = shape ? Math.round(Math.min(360, shape * width)) : 150;
+    const height = shape ? Math.round(Math.min(360, shape * width)) : 168;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.setAttribute("height", height);
     svg.setAttribute("aria-label", words);
@@ -304,10 +304,11 @@ function lab(root) {
     const [low, high, limit] = line ? [-1.5, 1.5, 0] : [0.4, 1, core.XOR.solved];
     const place = (one) => (line ? Math.log10(Math.max(one.error, 1e-12) / Math.max(one.reference, 1e-12)) : one.error);
     const ticks = line
-      ? [[-1, "a tenth"], [0, "as far as least squares"], [1, "ten times"]]
+      ? [[-1, "a tenth"], [0, "equal"], [1, "ten times"]]
       : [[0.5, "50 %"], [0.75, "75 %"], [limit, percent(limit)]];
+    const title = line ? "distance, relative to least squares" : "share of new points that get the right class";
     return (width, height) => {
-      const [edge, floor, size, most] = [46, height - 26, 9, Math.floor((height - 42) / 9)];
+      const [edge, floor, size, most] = [46, height - 42, 9, Math.floor((height - 58) / 9)];
       const x = (value) => edge + ((Math.min(high, Math.max(low, value)) - low) / (high - low)) * (width - 2 * edge);
       // Bins are counted from the line, so that none lies across it; they hold as many dots side by side as it needs.
       let found = [];
@@ -334,7 +335,8 @@ function lab(root) {
         `${after} x="${x(limit) + 6}" y="12">${line ? "no" : "yes"}</text>`;
       const axis = `<path class="frame" d="M0 ${floor}H${width}M${x(limit)} 2V${floor}"/>`;
       return axis + names + ticks.map(([at, text]) =>
-        `<text x="${x(at)}" y="${height - 8}" text-anchor="middle">${text}</text>`).join("") + drawn.join("");
+        `<text x="${x(at)}" y="${height - 26}" text-anchor="middle">${text}</text>`).join("") +
+        `<text x="${width / 2}" y="${height - 8}" text-anchor="middle">${title}</text>${drawn.join("")}`;
     };
   }
 
