@@ -337,8 +337,10 @@ def test_an_address_that_is_put_in_later_counts_too(lab):
 
 OVERLAPS = """labels => {
     const found = [...document.querySelectorAll(labels)].map(one => [one.textContent, one.getBoundingClientRect()]);
-    return found.flatMap(([text, a], i) => found.slice(i + 1).filter(([, b]) =>
-        a.left < b.right && b.left < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom).map(([other]) => [text, other]));
+    const meet = (a, b) =>
+        a.left < b.right && b.left < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom;
+    return found.flatMap(([text, a], i) =>
+        found.slice(i + 1).filter(([, b]) => meet(a, b)).map(([other]) => [text, other]));
 }"""
 
 
