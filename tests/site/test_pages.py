@@ -4,6 +4,7 @@ import html
 import pathlib
 import re
 import urllib.parse
+import zipfile
 
 import nbformat
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from helpers.claims import _words, ledger, registry, replicates
 from helpers.experiments import judge
-from tools import notebooks
+from tools import editions, notebooks
 from tools.site import ROOT, SITE, reading
 
 RECORDS = ledger.load()
@@ -110,6 +111,15 @@ def test_no_key_of_the_literature_is_left_in_brackets(pages, path):
     assert not [key for key in reading.known_keys() if f"[{key}]" in text]
 
 
+def test_the_page_for_teachers_leads_to_both_editions_and_to_the_lab(pages):
+    links = {link.rpartition("/")[2]: link for link in pages["docs/teaching/index.html"].links}
+    for name, solved in (("student", False), ("instructor", True)):
+        place = links[f"{editions.NAME}-{name}.zip"]
+        with zipfile.ZipFile(SITE / "docs" / "teaching" / place) as archive:
+            assert any("/notebooks/solutions/" in one for one in archive.namelist()) == solved
+    assert "lab.html" in links
+
+
 def test_without_an_address_there_are_no_buttons_that_launch(pages):
     assert not [p.place for p in pages.values() if "mybinder.org" in p.text or "colab." in p.text]
 
@@ -150,11 +160,14 @@ def test_the_histograms_show_every_replicate_that_counts(pages, id):
     drawn = re.findall(
         r'<div class="replicates">(.*?)</div>', pages[f"claims/{id}.html"].text, re.S
     )
-    counted = [part.interval for one in record.main for part in one.parts if part.interval]
+    counted = [part for one in record.main for part in one.parts if part.interval]
     assert len(drawn) == len(counted)
-    for drawing, interval in zip(drawn, counted, strict=True):
-        bars = re.findall(r'<rect class="\w+"[^>]*><title>([\d,]+)</title>', drawing)
-        assert sum(int(bar.replace(",", "")) for bar in bars) == interval.n
+    for drawing, part in zip(drawn, counted, strict=True):
+        bars = re.findall(r'<rect class="(\w+)"[^>]*><title>([\d,]+)</title>', drawing)
+        counts = [(name, int(count.replace(",", ""))) for name, count in bars]
+        assert sum(count for _, count in counts) == part.interval.n
+        agree = sum(count for name, count in counts if name == "inside")
+        assert np.isclose(agree / part.interval.n, part.one_run)
 
 
 @each_claim

@@ -49,21 +49,15 @@ def test_only_known_keys_become_citations():
 
 @given(values=numbers_of_runs, edge=st.floats(-1e3, 1e3))
 def test_bars_hold_every_replicate_once_and_none_is_half_inside(values, edge):
-    region = Region(at_least=edge)
-    found = histogram.bars(values, region, log=False, strict=None)
+    found = histogram.bars(values, values >= edge, Region(at_least=edge), log=False)
     assert sum(bar.count for bar in found) == len(values)
     assert sum(bar.count for bar in found if bar.inside) == np.sum(values >= edge)
 
 
 def test_far_replicates_share_the_last_bar_so_that_the_others_are_seen():
     values = np.append(np.linspace(0, 1, 500), 1e6)
-    found = histogram.bars(values, Region(at_least=0.5), log=False, strict=None)
+    found = histogram.bars(values, values >= 0.5, Region(at_least=0.5), log=False)
     assert sum(bar.count for bar in found) == 501 and max(bar.high for bar in found) < 100
-
-
-def test_no_effect_itself_is_no_support_where_the_region_begins_there():
-    assert not histogram.agrees(0.0, Region(at_least=0.0), 0.0)
-    assert histogram.agrees(0.0, Region(at_least=0.0), None)
 
 
 def test_the_start_page_has_every_lesson_of_the_readme():

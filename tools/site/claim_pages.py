@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from helpers.claims import _words, replicates, show
+import numpy as np
+
+from helpers.claims import _words, judging, replicates, show
 from helpers.claims.entries import Claim, Setting
 from helpers.claims.ledger import Measured, SettingResult
 from helpers.experiments import judge
@@ -119,7 +121,8 @@ def figure(
     code = f" From `{quantity.values}`" + (
         f" and `{quantity.baseline}`" if quantity.baseline else ""
     )
-    drawing = histogram.svg(measured, values, f"{name + ': ' if name else ''}{text}")
+    inside = np.array([judging.one_run(claim, quantity, one) == 1 for one in values[:, None]])
+    drawing = histogram.svg(measured, values, inside, f"{name + ': ' if name else ''}{text}")
     box = f'<div class="replicates">{drawing}</div>'
     return f"{title}{text}{code}.\n\n{_raw(box)}"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.claims import _ruler, verdict
+from helpers.claims import _ruler
 from helpers.claims._numbers import number
 from helpers.claims._ruler import LINE, Axis, Label
 from helpers.claims.entries import Region
@@ -44,22 +44,21 @@ def clipped(values: np.ndarray) -> np.ndarray:
     return np.clip(values, first - reach, third + reach) if reach > 0 else values
 
 
-def bars(values: np.ndarray, region: Region | None, log: bool, strict: float | None) -> list[Bar]:
+def bars(values: np.ndarray, inside: np.ndarray, region: Region | None, log: bool) -> list[Bar]:
     """Return the bars of a histogram whose edges include the region's, so that no bar is half inside.
 
     Parameters
     ----------
     values : numpy.ndarray (R,)
         One for each replicate.
+    inside : numpy.ndarray (R,) bool
+        Whether a replicate alone lies where the sentence is true.
     region : Region or None
         Where the sentence is true; None where only an instance is looked for, which is then 1.
     log : bool
         Whether the axis is logarithmic.
-    strict : float or None
-        No effect, where the region begins there: it is no support.
     """
-    values = np.asarray(values, float)
-    inside = np.array([agrees(value, region, strict) for value in values])
+    values, inside = np.asarray(values, float), np.asarray(inside, bool)
     different = np.unique(values)
     places = scaled(values, log)
     if len(different) <= min(FEW, len(values) // 3):
@@ -83,13 +82,6 @@ def bars(values: np.ndarray, region: Region | None, log: bool, strict: float | N
     return sorted(found, key=lambda bar: (bar.low, bar.inside))
 
 
-def agrees(value: float, region: Region | None, strict: float | None) -> bool:
-    """Return whether a single replicate lies where the sentence is true."""
-    if region is None:
-        return value == 1
-    return bool(verdict.contains(region, value)) and value != strict
-
-
 def _edges(places, region, log):
     """Return equal bins that begin at an edge of the region, if it lies among the values."""
     low, high = float(places.min()), float(places.max())
@@ -105,7 +97,7 @@ def _edges(places, region, log):
     return edges
 
 
-def svg(measured: Measured, values: np.ndarray, alt: str) -> str:
+def svg(measured: Measured, values: np.ndarray, inside: np.ndarray, alt: str) -> str:
     """Return the histogram of one quantity.
 
     Parameters
@@ -114,12 +106,14 @@ def svg(measured: Measured, values: np.ndarray, alt: str) -> str:
         Statistic, region and interval.
     values : numpy.ndarray (R,)
         From `replicates.effects`.
+    inside : numpy.ndarray (R,) bool
+        As for `bars`.
     alt : str
         What it shows, for those who do not see it.
     """
     log = measured.statistic == "ratio"
     none = _ruler.none_of(measured)
-    shown = bars(values, measured.region, log, none if measured.shape == "direction" else None)
+    shown = bars(values, inside, measured.region, log)
     axis = _axis(shown, measured, log)
     tallest = max(bar.count for bar in shown)
     top, bottom = LINE + 4, LINE + 4 + HEIGHT

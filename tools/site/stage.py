@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpers.claims import ledger, registry, show
 from helpers.claims.ledger import Record
-from tools import notebooks
+from tools import editions, notebooks
 from tools.site import EXTRA, ROOT, SOURCE, api, claim_pages, files, numbers, reading
 
 COPIED = (  # byte for byte, in the place that links of the pages name
@@ -23,6 +23,11 @@ COPIED = (  # byte for byte, in the place that links of the pages name
     "results/registrations.csv",
     "results/bench/*.png",
     "references.bib",
+)
+PAGES = Path(__file__).parent / "pages"  # of the site alone
+LAB = (
+    "For the projector: [one run or fifty?](../../lab.md). Its address holds all settings and the seed, "
+    "so that you can send your class a link."
 )
 SHOWN = ("docs/images/*",)  # pictures of pages that are HTML already
 LESSON = re.compile(
@@ -46,7 +51,8 @@ def write(source: Path = SOURCE, extra: Path = EXTRA) -> int:
         _page(ROOT / name, source / name)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     _text(source / "index.md", index(readme, titles, known.records))
-    _teaching(source / "docs" / "teaching" / "index.md")
+    _text(source / "lab.md", (PAGES / "lab.md").read_text(encoding="utf-8"))
+    _teaching(source / "docs" / "teaching" / "index.md", editions.write(extra / "editions"))
     _text(
         source / "bibliography.md", "# Literature\n\n```{bibliography}\n:all:\n:style: plain\n```\n"
     )
@@ -92,7 +98,7 @@ def lessons(readme: str) -> list[Mapping[str, str]]:
 
 def index(readme: str, titles: Mapping[str, str], records: Mapping[str, Record]) -> str:
     """Return the start page: the template with introduction, picture and lessons of the README, and numbers."""
-    template = (Path(__file__).parent / "pages" / "index.md").read_text(encoding="utf-8")
+    template = (PAGES / "index.md").read_text(encoding="utf-8")
     template = numbers.linked(show.fill_numbers(template, records), "")
     title, picture, first, second, *_ = readme.split("\n\n")
     alt, place = re.fullmatch(r"!\[(.*)\]\((.*)\)", picture).groups()
@@ -129,12 +135,19 @@ def _card(lesson):
     )
 
 
-def _teaching(page):
-    """Add what the menu needs to the page that leads to the pages for teachers."""
+def _teaching(page, zips):
+    """Add to the page that leads to the pages for teachers what the site alone has, and what its menu needs."""
     below = sorted((ROOT / "docs" / "teaching").rglob("*.md"))
     pages = [
         path.relative_to(ROOT / "docs" / "teaching").with_suffix("").as_posix() for path in below
     ]
     menu = "\n".join(name for name in pages if name != "index")
-    text = page.read_text(encoding="utf-8")
+    packed = [
+        f'<a href="../../editions/{path.name}">{path.stem.rpartition("-")[2]} edition</a> '
+        f"({path.stat().st_size / 1e6:.0f} MB)"
+        for path in zips
+    ]
+    here = f"**On this site.** Zips to download: {' and '.join(packed)}. {LAB}"
+    before, syllabi, rest = page.read_text(encoding="utf-8").partition("## Syllabi\n")
+    text = f"{before}{here}\n\n{syllabi}{rest}"
     _text(page, f"{text}\n```{{toctree}}\n:hidden:\n\n{menu}\n```\n")
