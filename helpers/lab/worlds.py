@@ -23,7 +23,6 @@ from helpers.experiments import twenty_pixels, two_rates, xor
 MOST = 100  # points of a run
 SIDE = 32  # places along each side of a map, and pixels along a side of the image
 NEW = SIDE**2  # new points of a plane: as many as places, so that worlds share programs
-EDGE = 1.75  # of the part of the plane that is drawn
 MIDDLE, UNIT = 10.0, 10.0  # of the line's x and y: networks see both from there, in such units
 WITHIN = 0.05  # of the noise variance: as close to least squares as lesson 1 asks
 LENGTHS = (0.15, 0.3, 0.6, 1.2)  # of the Gaussian process
@@ -106,7 +105,7 @@ class World:
 
 
 @functools.cache
-def grid(edge: float = EDGE) -> np.ndarray:
+def grid(edge: float) -> np.ndarray:
     """Return the middles of SIDE x SIDE squares, row by row from the bottom, (G, 2) float32."""
     return (edge * twenty_pixels.places(SIDE)).astype(np.float32)
 
@@ -132,14 +131,14 @@ def blobs(seed: int, noise: float, members: int) -> Drawn:
     chosen = seeds.integer(seed, "new points")
     new = xor.draw(chosen, points=4, spread=noise, new=NEW)
     sets = xor.stack(seed, range(members), points=MOST, spread=noise, low=-1.0)
-    return Drawn(sets, grid(), new.x_test, new.y_test)
+    return Drawn(sets, grid(2.2), new.x_test, new.y_test)
 
 
 def spirals(seed: int, noise: float, members: int) -> Drawn:
     """Draw the two spirals of lesson 0."""
     new = two_rates.draw(seeds.integer(seed, "new points"), n=4, noise=noise)
     sets = [two_rates.draw(seed, row, n=MOST, noise=noise) for row in range(members)]
-    return Drawn(Dataset.stack(sets), grid(), new.x_test[:NEW], new.y_test[:NEW])
+    return Drawn(Dataset.stack(sets), grid(1.4), new.x_test[:NEW], new.y_test[:NEW])
 
 
 def pixels(seed: int, noise: float, members: int) -> Drawn:
