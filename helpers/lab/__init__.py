@@ -5,7 +5,10 @@
 
 from helpers.lab.controls import Lab, start
 from helpers.lab.picture import show
-from helpers.lab.training import Bench, Result, Setting, train, usual
+from helpers.lab.training import MEMBERS, WIDTHS, Bench, Result, Setting, train, usual
 from helpers.lab.worlds import WORLDS
 
-__all__ = ["WORLDS", "Bench", "Lab", "Result", "Setting", "show", "start", "train", "usual"]
+__all__ = [
+    *("MEMBERS", "WIDTHS", "WORLDS", "Bench", "Lab", "Result", "Setting"),
+    *("show", "start", "train", "usual"),
+]

@@ -179,20 +179,21 @@ class Lab:
         """Train the setting as it is now; draw it if ``asked`` is still the newest generation."""
         started = time.perf_counter()
         setting = self.setting()
-        result = self.bench(setting) if self.result is None or self.result.setting != setting else self.result
+        before = self.result
+        result = before if before is not None and before.setting == setting else self.bench(setting)
         if asked != self.generation:
             self.dropped += 1
             return
-        if self.result is not None and result is not self.result:
-            self._earlier = self.result
-        self.result = result
+        if result is not before:
+            self.result, self._earlier = result, before
         run, earlier = self.run.value, self._earlier
         pairs = earlier is not None and (earlier.setting.world, earlier.setting.seed) == (setting.world, setting.seed)
         picture_now = picture.tag(result, run)
         self.words.value = picture.words(result, run, earlier if pairs else None)
         self.picture.value = picture_now
-        trained = f"{len(result.error)} networks trained in {result.seconds:.2f} s" if result.seconds else "read off"
-        self.status.value = f"{trained}; picture after {time.perf_counter() - started:.2f} s"
+        new = f"{len(result.error)} networks trained in {result.seconds:.2f} s; "
+        trained = new if result is not before and result.seconds else ""  # else they had been before
+        self.status.value = f"{trained}picture after {time.perf_counter() - started:.2f} s"
 
 
 def start(
