@@ -1,0 +1,67 @@
+"""Measure how long a move takes: ``python -m helpers.lab [PAGE]`` prints a table, or puts it into a page."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from helpers import plots
+from helpers._base import files
+from helpers.engine import runtime
+from helpers.lab.controls import Lab
+from helpers.lab.training import MEMBERS
+from helpers.lab.worlds import WORLDS
+
+CASES = (("line", 64), ("spirals", 64), ("line", 16), ("spirals", 16))
+MOVES = 10
+POINTS, EPOCHS = 80, 200
+TABLE = re.compile(r"(<!-- times -->\n).*?(<!-- end of times -->)", re.DOTALL)
+
+
+def moved(world: str, width: int) -> list[tuple[float, float]]:
+    """Return seconds of training, and from a move of the learning rate to the picture, of `MOVES` moves."""
+    lab = Lab((world,), (width,), MEMBERS, 0)
+    lab.compile()
+    lab.sliders["n"].value, lab.sliders["epochs"].value = POINTS, EPOCHS
+    lab.wait()
+    found = []
+    for move in range(MOVES):
+        started = time.perf_counter()
+        lab.sliders["rate"].index = move % 2
+        lab.wait()
+        found.append((lab.result.seconds, time.perf_counter() - started))
+    return found
+
+
+def table() -> str:
+    """Return the times as Markdown, with what else the computer did."""
+    lines = [
+        "| world | hidden units | training, s | slider to picture, s | slowest, s |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    for world, width in CASES:
+        training, whole = zip(*moved(world, width), strict=True)
+        units = "-".join([str(width)] * WORLDS[world].layers)
+        middle = f"{statistics.median(training):.2f} | {statistics.median(whole):.2f}"
+        lines.append(f"| {WORLDS[world].title} | {units} | {middle} | {max(whole):.2f} |")
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    return (
+        "\n".join(lines) + f"\n\n{MEMBERS} networks, {POINTS} points, {EPOCHS} epochs; medians of {MOVES} moves of the "
+        f"learning rate, without the browser. {runtime.workers()} cores, load average {load} at the end: two busy cores "
+        "are 2, and more means that something else was running.\n"
+    )
+
+
+if __name__ == "__main__":
+    plots.style()
+    found = table()
+    print(found)
+    for page in map(Path, sys.argv[1:]):
+        text = page.read_text(encoding="utf-8")
+        if not TABLE.search(text):
+            raise SystemExit(f"{page} has no place for the table: no line <!-- times -->.")
+        files.write(page, TABLE.sub(lambda place: place[1] + found + place[2], text))
