@@ -9,7 +9,7 @@ import pytest
 FOLDER = pathlib.Path(__file__).parents[1] / "helpers"
 ORDER = [
     *("_base", "_tensorflow", "stats", "data", "models", "engine", "pruning", "geometry", "plots"),
-    *("claims", "experiments", "classroom", "assignments", "notebook"),
+    *("claims", "experiments", "lab", "classroom", "assignments", "notebook"),
 ]
 WITHOUT_TENSORFLOW = ("_base", "stats", "data", "plots", "claims")
 PATHS = {

@@ -43,9 +43,7 @@ def find(root: Path, wanted: list[str], in_place: bool) -> list[Path]:
             names = ", ".join(path.stem for path in every) or "none"
             raise SystemExit(f'No notebook starts with "{start}". Those in notebooks/: {names}.')
     chosen = [path for path in every if path.name.startswith(tuple(wanted))]
-    frozen = [
-        path.stem for path in chosen if path not in (*lessons(root), root / LAB)
-    ]
+    frozen = [path.stem for path in chosen if path not in (*lessons(root), root / LAB)]
     if in_place and frozen:
         raise SystemExit(
             f"{', '.join(frozen)}: without registrations in claims/, so no lesson. "

@@ -9,6 +9,15 @@ from helpers.lab.training import MEMBERS, WIDTHS, Bench, Result, Setting, train,
 from helpers.lab.worlds import WORLDS
 
 __all__ = [
-    *("MEMBERS", "WIDTHS", "WORLDS", "Bench", "Lab", "Result", "Setting"),
-    *("show", "start", "train", "usual"),
+    "MEMBERS",
+    "WIDTHS",
+    "WORLDS",
+    "Bench",
+    "Lab",
+    "Result",
+    "Setting",
+    "show",
+    "start",
+    "train",
+    "usual",
 ]

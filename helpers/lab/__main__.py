@@ -50,9 +50,10 @@ def table() -> str:
         lines.append(f"| {WORLDS[world].title} | {units} | {middle} | {max(whole):.2f} |")
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return (
-        "\n".join(lines) + f"\n\n{MEMBERS} networks, {POINTS} points, {EPOCHS} epochs; medians of {MOVES} moves of the "
-        f"learning rate, without the browser. {runtime.workers()} cores, load average {load} at the end: two busy cores "
-        "are 2, and more means that something else was running.\n"
+        "\n".join(lines)
+        + f"\n\n{MEMBERS} networks, {POINTS} points, {EPOCHS} epochs; medians of {MOVES} moves of the "
+        f"learning rate, without the browser. {runtime.workers()} cores, load average {load} at the end: more than "
+        "the cores means that something else was running.\n"
     )
 
 

@@ -11,7 +11,6 @@ import html
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
 
 import ipywidgets as widgets
 from IPython.display import display
@@ -57,12 +56,15 @@ class Lab:
 
     def __init__(self, worlds: Iterable[str], widths: Iterable[int], members: int, seed: int):
         self.worlds, self.widths = tuple(worlds), tuple(widths)
-        for world in self.worlds:
-            checks.one_of("worlds", world, tuple(WORLDS))
-        for width in self.widths:
-            checks.one_of("widths", width, WIDTHS, "A slider has no other place.")
+        for name, given, all_there_are in (
+            ("worlds", self.worlds, tuple(WORLDS)),
+            ("widths", self.widths, WIDTHS),
+        ):
+            if not given or not set(given) <= set(all_there_are):
+                expected = f"one or more of {', '.join(map(repr, all_there_are))}"
+                raise ValueError(checks.message(name, expected, given))
         self.bench = Bench(members)
-        self.generation = self.dropped = 0
+        self.generation = self.dropped = self._moves = 0
         self.result: Result | None = None
         self._earlier: Result | None = None
         self._guard, self._worker, self._muted = threading.Lock(), None, False
@@ -75,20 +77,28 @@ class Lab:
         titles = [(WORLDS[world].title, world) for world in self.worlds]
         self.world = widgets.Dropdown(options=titles, description="world", **wide)
         self.sliders = {
-            name: widgets.SelectionSlider(options=self._places(name, self.worlds[0]), description=text, **slider)
+            name: widgets.SelectionSlider(
+                options=self._places(name, self.worlds[0]), description=text, **slider
+            )
             for name, text in NAMES.items()
         }
-        self.run = widgets.IntSlider(1, 1, self.bench.members, description="run at the left", **slider)
-        self.next = widgets.Button(description="Another run", layout=widgets.Layout(width="120px", margin="2px 2px 2px 96px"))
+        self.run = widgets.IntSlider(
+            1, 1, self.bench.members, description="run at the left", **slider
+        )
+        self.next = widgets.Button(
+            description="Another run", layout=widgets.Layout(margin="2px 10px 2px 96px")
+        )
         self.seed = widgets.BoundedIntText(seed, 0, 10**9, description="seed", **wide)
         self.same = widgets.Checkbox(True, description="same seeds", **wide)
         self.status, self.words, self.picture = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.box = widgets.VBox([self.status], layout=widgets.Layout(width="100%", max_width="920px"))
+        self.box = widgets.VBox(
+            [self.status], layout=widgets.Layout(width="100%", max_width="920px")
+        )
         self._put(usual(self.worlds[0]))
         self.world.observe(self._new_world, "value")
         for control in (*self.sliders.values(), self.seed, self.same):
             control.observe(lambda change: self.move(), "value")
-        self.run.observe(lambda change: self.move(), "value")
+        self.run.observe(lambda change: self.move(same=True), "value")
         self.next.on_click(self._another)
 
     def _places(self, name, world):
@@ -133,15 +143,22 @@ class Lab:
         values = {name: slider.value for name, slider in self.sliders.items()}
         seed = self.seed.value
         if not self.same.value:
-            seed = seeds.integer(seed, "move", self.generation)
+            seed = seeds.integer(seed, "move", self._moves)
         return Setting(self.world.value, **values, seed=seed)
 
-    def move(self) -> None:
-        """Say that a control has moved: the worker trains where it stands, unless it moves again first."""
+    def move(self, same: bool = False) -> None:
+        """Say that a control has moved: the worker trains where it stands, unless it moves again first.
+
+        Parameters
+        ----------
+        same : bool
+            Whether the networks stay the same.
+        """
         if self._muted:
             return
         with self._guard:
             self.generation += 1
+            self._moves += not same
             self.status.value = "training ..."
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, daemon=True)
@@ -187,17 +204,25 @@ class Lab:
         if result is not before:
             self.result, self._earlier = result, before
         run, earlier = self.run.value, self._earlier
-        pairs = earlier is not None and (earlier.setting.world, earlier.setting.seed) == (setting.world, setting.seed)
+        pairs = earlier is not None and (earlier.setting.world, earlier.setting.seed) == (
+            setting.world,
+            setting.seed,
+        )
         picture_now = picture.tag(result, run)
         self.words.value = picture.words(result, run, earlier if pairs else None)
         self.picture.value = picture_now
         new = f"{len(result.error)} networks trained in {result.seconds:.2f} s; "
-        trained = new if result is not before and result.seconds else ""  # else they had been before
+        trained = (
+            new if result is not before and result.seconds else ""
+        )  # else they had been before
         self.status.value = f"{trained}picture after {time.perf_counter() - started:.2f} s"
 
 
 def start(
-    worlds: Iterable[str] = tuple(WORLDS), widths: Iterable[int] = WIDTHS, members: int = MEMBERS, seed: int = 0
+    worlds: Iterable[str] = tuple(WORLDS),
+    widths: Iterable[int] = WIDTHS,
+    members: int = MEMBERS,
+    seed: int = 0,
 ) -> Lab:
     """Compile all that the sliders need, then show them with the picture of where they stand.
 

@@ -46,7 +46,9 @@ def draw(result: Result, run: int = 1) -> Figure:
         For a run that there is not.
     """
     one = checks.integer("run", run, 1, len(result.error)) - 1
-    with mpl.rc_context({"axes.titlesize": 11, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9}):
+    with mpl.rc_context(
+        {"axes.titlesize": 11, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9}
+    ):
         figure = Figure(figsize=(9, 5.9), dpi=100, layout="none")
         FigureCanvasAgg(figure)
         left = figure.add_axes((0.075, 0.385, 0.41, 0.56))
@@ -55,7 +57,10 @@ def draw(result: Result, run: int = 1) -> Figure:
         each = _curves if result.drawn.sets.task == "regression" else _maps
         each(left, right, result, one)
         left.set_title(f"One run, number {run}: it says {_word(result.says[one])}", y=1.01)
-        right.set_title(f"{len(result.error)} runs: {result.says.sum()} say yes, {(~result.says).sum()} say no", y=1.01)
+        right.set_title(
+            f"{len(result.error)} runs: {result.says.sum()} say yes, {(~result.says).sum()} say no",
+            y=1.01,
+        )
         _single_runs(below, result, one)
     return figure
 
@@ -66,17 +71,33 @@ def _curves(left, right, result, one):
     x = world.real(seen.places[:, 0])
     for ax in (left, right):
         ax.plot(
-            world.real(seen.new[:, 0]), seen.truth, color=plots.BLACK, linestyle=":", linewidth=2, label="true line"
+            world.real(seen.new[:, 0]),
+            seen.truth,
+            color=plots.BLACK,
+            linestyle=":",
+            linewidth=2,
+            label="true line",
         )
         ax.set(xlabel="x", xlim=(x[0], x[-1]), ylim=(-4, 24))
     n = result.setting.n
     points = [world.real(part[one, :n, 0]) for part in (seen.sets.x_train, seen.sets.y_train)]
     left.plot(*points, "o", color=plots.GREY, markersize=4)
-    left.plot(x, result.rival[one], color=plots.ORANGE, linestyle="--", linewidth=1.8, label=world.rival)
+    left.plot(
+        x, result.rival[one], color=plots.ORANGE, linestyle="--", linewidth=1.8, label=world.rival
+    )
     left.plot(x, result.network[one], color=plots.BLUE, linewidth=2.2, label="network")
-    plots.band(right, x, result.network, label="mean of the networks", coverage=BAND[1] - BAND[0], thin=THIN)
+    plots.band(
+        right,
+        x,
+        result.network,
+        label="mean of the networks",
+        coverage=BAND[1] - BAND[0],
+        thin=THIN,
+    )
     low, high = np.quantile(result.rival, BAND, axis=0)
-    right.plot(x, low, color=plots.ORANGE, linestyle="--", linewidth=1.2, label=f"90 % of {world.rival}")
+    right.plot(
+        x, low, color=plots.ORANGE, linestyle="--", linewidth=1.2, label=f"90 % of {world.rival}"
+    )
     right.plot(x, high, color=plots.ORANGE, linestyle="--", linewidth=1.2)
     left.set(ylabel="y")
     for ax in (left, right):
@@ -100,12 +121,26 @@ def _maps(left, right, result, one):
     for colour, form in enumerate(FORMS):
         left.scatter(*x[y == colour].T, s=26, edgecolor="white", linewidth=0.6, zorder=3, **form)
     lines = [
-        (left, result.rival[one], 0.0, {"colors": plots.BLACK, "linestyles": "--", "linewidths": 1.4}),
-        *[(right, fit, 0.0, {"colors": plots.GREY, "linewidths": 0.5}) for fit in result.network[:THIN]],
+        (
+            left,
+            result.rival[one],
+            0.0,
+            {"colors": plots.BLACK, "linestyles": "--", "linewidths": 1.4},
+        ),
+        *[
+            (right, fit, 0.0, {"colors": plots.GREY, "linewidths": 0.5})
+            for fit in result.network[:THIN]
+        ],
         (right, share, 0.5, {"colors": plots.BLUE, "linewidths": 2.2}),
-        *[(right, share, level, {"colors": plots.BLUE, "linewidths": 1, "linestyles": "--"}) for level in BAND],
+        *[
+            (right, share, level, {"colors": plots.BLUE, "linewidths": 1, "linestyles": "--"})
+            for level in BAND
+        ],
     ]
-    keys = [f"dashed: {result.world.rival}", "thick: half of the runs; dashed: 5 and 95 %; thin: single runs"]
+    keys = [
+        f"dashed: {result.world.rival}",
+        "thick: half of the runs; dashed: 5 and 95 %; thin: single runs",
+    ]
     if seen.places is seen.new:  # the picture is known
         form = {"colors": plots.PINK, "linewidths": 2.4, "linestyles": ":"}
         lines += [(ax, seen.truth, 0.5, form) for ax in (left, right)]
@@ -131,11 +166,20 @@ def _single_runs(ax, result, one):
     forms = ((result.says, plots.BLUE, "o"), (~result.says, plots.ORANGE, "s"))
     for chosen, color, marker in forms:
         ax.plot(gap[chosen], height[chosen], marker, color=color, markersize=5, alpha=0.75)
-    ax.plot(gap[one], height[one], "o", color="none", markeredgecolor=plots.BLACK, markersize=12, markeredgewidth=1.8)
+    ax.plot(
+        gap[one],
+        height[one],
+        "o",
+        color="none",
+        markeredgecolor=plots.BLACK,
+        markersize=12,
+        markeredgewidth=1.8,
+    )
     ax.axvline(gap.mean(), color=plots.BLACK, linewidth=2)
     ax.set(xlim=(low - margin, high + margin), ylim=(-1, 1), yticks=[])
     ax.set_xlabel(f"{result.world.error}: the network minus {result.world.rival}")
-    ax.set_title("Each run, a dot. Shaded: it says yes. Thick line: the mean. Circle: the run at the left", fontsize=10, y=1.05)
+    key = "Each run, a dot. Shaded: it says yes. Thick line: the mean. Circle: the run at the left"
+    ax.set_title(key, fontsize=10, y=1.05)
 
 
 def _word(says):

@@ -64,7 +64,12 @@ class Setting:
     def __post_init__(self):
         """Refuse what no slider can give."""
         checks.one_of("world", self.world, tuple(WORLDS))
-        for name, low, high in (("width", 1, None), ("n", 2, MOST), ("epochs", 1, None), ("seed", 0, None)):
+        for name, low, high in (
+            ("width", 1, None),
+            ("n", 2, MOST),
+            ("epochs", 1, None),
+            ("seed", 0, None),
+        ):
             checks.integer(name, getattr(self, name), low, high)
         checks.real("rate", self.rate, low=0, low_open=True)
         checks.real("l2", self.l2, low=0)

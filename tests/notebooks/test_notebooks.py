@@ -1,13 +1,12 @@
 """The committed notebooks: executed, tidy, small, described, and running from end to end in the quick profile."""
 
-import os
 import pathlib
 import re
 
 import nbformat
 import pytest
 
-from tools import metadata, notebooks, surroundings
+from tools import metadata, notebooks
 
 ROOT = pathlib.Path(__file__).parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -112,16 +111,6 @@ def solved(path):
     first = next(i for i, cell in enumerate(lesson.cells) if "exercise" in tags(cell))
     lesson.cells = lesson.cells[:first] + [cell for cell in cells if "solution" in tags(cell)]
     return lesson
-
-
-@pytest.fixture
-def clean_surroundings(tmp_path, monkeypatch):
-    """Have kernels start without anybody's settings, as in `make notebooks`."""
-    wanted = surroundings.clean(dict(os.environ), tmp_path / "settings")
-    for name in os.environ.keys() - wanted:
-        monkeypatch.delenv(name)
-    for name, value in wanted.items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.notebook
