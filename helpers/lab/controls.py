@@ -72,7 +72,7 @@ class Lab:
 
     def _make(self, seed):
         """Make the widgets, silent until `compile` is done."""
-        wide = {"style": {"description_width": "90px"}, "layout": widgets.Layout(width="290px")}
+        wide = {"style": {"description_width": "90px"}, "layout": widgets.Layout(width="270px")}
         slider = {"continuous_update": False, **wide}
         titles = [(WORLDS[world].title, world) for world in self.worlds]
         self.world = widgets.Dropdown(options=titles, description="world", **wide)
@@ -86,7 +86,8 @@ class Lab:
             1, 1, self.bench.members, description="run at the left", **slider
         )
         self.next = widgets.Button(
-            description="Another run", layout=widgets.Layout(margin="2px 10px 2px 96px")
+            description="Another run",
+            layout=widgets.Layout(width="170px", margin="2px 2px 2px 102px"),
         )
         self.seed = widgets.BoundedIntText(seed, 0, 10**9, description="seed", **wide)
         self.same = widgets.Checkbox(True, description="same seeds", **wide)

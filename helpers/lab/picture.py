@@ -78,7 +78,7 @@ def _curves(left, right, result, one):
             linewidth=2,
             label="true line",
         )
-        ax.set(xlabel="x", xlim=(x[0], x[-1]), ylim=(-4, 24))
+        ax.set(xlabel="x", xlim=(0, 2 * world.unit), xticks=range(0, 21, 5), ylim=(-4, 24))
     n = result.setting.n
     points = [world.real(part[one, :n, 0]) for part in (seen.sets.x_train, seen.sets.y_train)]
     left.plot(*points, "o", color=plots.GREY, markersize=4)
@@ -139,7 +139,7 @@ def _maps(left, right, result, one):
     ]
     keys = [
         f"dashed: {result.world.rival}",
-        "thick: half of the runs; dashed: 5 and 95 %; thin: single runs",
+        "thick: half of the runs; dashed: 5 and 95 %",
     ]
     if seen.places is seen.new:  # the picture is known
         form = {"colors": plots.PINK, "linewidths": 2.4, "linestyles": ":"}
@@ -251,5 +251,5 @@ def words(result: Result, run: int = 1, earlier: Result | None = None) -> str:
     if earlier is not None:
         sentences.append(html.escape(change(result, earlier)))
     each = "".join(f"<li>{one}</li>" for one in sentences)
-    head = "<b>What would one run have told you?</b>"
-    return f"{head} <i>{html.escape(result.world.statement)}</i><ul style='margin:0'>{each}</ul>"
+    head = f"<b>What would one run have told you?</b> <i>{html.escape(result.world.statement)}</i>"
+    return f"<div style='line-height:1.4'>{head}<ul style='margin:0'>{each}</ul></div>"
