@@ -149,7 +149,12 @@ def _maps(left, right, result, one):
         if values.min() < level < values.max():  # else there is no edge, and Matplotlib would warn
             ax.contour(side, side, square(values), levels=[level], **form)
     for ax, key in zip((left, right), keys, strict=True):
-        ax.set(xlabel=f"first input\n{key}", aspect="equal", xlim=(side[0], side[-1]), ylim=(side[0], side[-1]))
+        ax.set(
+            xlabel=f"first input\n{key}",
+            aspect="equal",
+            xlim=(side[0], side[-1]),
+            ylim=(side[0], side[-1]),
+        )
         ax.grid(visible=False)
     left.set(ylabel="second input")
 
