@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,17 +16,13 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from helpers import plots, stats
-from helpers._base import checks
+from helpers._base import checks, seeds
 from helpers.lab.training import Result
 from helpers.lab.worlds import SIDE
 
 THIN = 8  # runs that are drawn as thin lines
 BAND = (0.05, 0.95)
 MAP = LinearSegmentedColormap.from_list("share", [plots.SKY, "#FFFFFF", plots.YELLOW])
-FORMS = (  # of points, by colour
-    {"marker": "o", "color": plots.BLUE},
-    {"marker": "s", "color": plots.ORANGE},
-)
 
 
 def draw(result: Result, run: int = 1) -> Figure:
@@ -46,59 +41,37 @@ def draw(result: Result, run: int = 1) -> Figure:
         For a run that there is not.
     """
     one = checks.integer("run", run, 1, len(result.error)) - 1
-    with mpl.rc_context(
-        {"axes.titlesize": 11, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9}
-    ):
+    sizes = {"axes.titlesize": 11, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9}
+    with mpl.rc_context(sizes):
         figure = Figure(figsize=(9, 5.9), dpi=100, layout="none")
         FigureCanvasAgg(figure)
         left = figure.add_axes((0.075, 0.385, 0.41, 0.56))
         right = figure.add_axes((0.565, 0.385, 0.41, 0.56), sharex=left, sharey=left)
-        below = figure.add_axes((0.075, 0.1, 0.9, 0.105))
         each = _curves if result.drawn.sets.task == "regression" else _maps
         each(left, right, result, one)
+        yes, no = result.says.sum(), (~result.says).sum()
         left.set_title(f"One run, number {run}: it says {_word(result.says[one])}", y=1.01)
-        right.set_title(
-            f"{len(result.error)} runs: {result.says.sum()} say yes, {(~result.says).sum()} say no",
-            y=1.01,
-        )
-        _single_runs(below, result, one)
+        right.set_title(f"{yes + no} runs: {yes} say yes, {no} say no", y=1.01)
+        _single_runs(figure.add_axes((0.075, 0.1, 0.9, 0.105)), result, one)
     return figure
 
 
 def _curves(left, right, result, one):
     """Draw the line's fits: one with its points and rival, and all with their mean and band."""
-    world, seen = result.world, result.drawn
-    x = world.real(seen.places[:, 0])
+    world, seen, n = result.world, result.drawn, result.setting.n
+    x, at = world.real(seen.places[:, 0]), world.real(seen.new[:, 0])
+    dashed = {"color": plots.ORANGE, "linestyle": "--"}
     for ax in (left, right):
-        ax.plot(
-            world.real(seen.new[:, 0]),
-            seen.truth,
-            color=plots.BLACK,
-            linestyle=":",
-            linewidth=2,
-            label="true line",
-        )
+        ax.plot(at, seen.truth, color=plots.BLACK, linestyle=":", linewidth=2, label="true line")
         ax.set(xlabel="x", xlim=(0, 2 * world.unit), xticks=range(0, 21, 5), ylim=(-4, 24))
-    n = result.setting.n
     points = [world.real(part[one, :n, 0]) for part in (seen.sets.x_train, seen.sets.y_train)]
     left.plot(*points, "o", color=plots.GREY, markersize=4)
-    left.plot(
-        x, result.rival[one], color=plots.ORANGE, linestyle="--", linewidth=1.8, label=world.rival
-    )
+    left.plot(x, result.rival[one], **dashed, linewidth=1.8, label=world.rival)
     left.plot(x, result.network[one], color=plots.BLUE, linewidth=2.2, label="network")
-    plots.band(
-        right,
-        x,
-        result.network,
-        label="mean of the networks",
-        coverage=BAND[1] - BAND[0],
-        thin=THIN,
-    )
-    low, high = np.quantile(result.rival, BAND, axis=0)
-    right.plot(
-        x, low, color=plots.ORANGE, linestyle="--", linewidth=1.2, label=f"90 % of {world.rival}"
-    )
-    right.plot(x, high, color=plots.ORANGE, linestyle="--", linewidth=1.2)
+    plots.band(right, x, result.network, label="mean of the networks", thin=THIN)
+    ends = np.quantile(result.rival, BAND, axis=0)
+    right.plot(x, ends[0], **dashed, linewidth=1.2, label=f"90 % of {world.rival}")
+    right.plot(x, ends[1], **dashed, linewidth=1.2)
     left.set(ylabel="y")
     for ax in (left, right):
         ax.legend(loc="upper left", fontsize=9)
@@ -108,78 +81,53 @@ def _maps(left, right, result, one):
     """Draw the plane's fits: one map with its points and rival, and the share of all with their edges."""
     seen, n = result.drawn, result.setting.n
     side = np.unique(seen.places[:, 0])
-    square = lambda values: np.reshape(values, (SIDE, SIDE))  # noqa: E731
-    edge = side[-1] * SIDE / (SIDE - 1)
-    colours = (result.network > 0).astype(float)  # (M, G)
-    share = colours.mean(axis=0)
+    ends, edge = (side[0], side[-1]), side[-1] * SIDE / (SIDE - 1)
+    share = (result.network > 0).mean(axis=0)  # (G,)
     look = {"origin": "lower", "extent": (-edge, edge, -edge, edge), "interpolation": "bilinear"}
-    right.imshow(square(share), vmin=0, vmax=1, cmap=MAP, **look)
-    scores = np.clip(result.network[one], -1e6, 1e6)
+    right.imshow(share.reshape(SIDE, SIDE), vmin=0, vmax=1, cmap=MAP, **look)
+    score = np.clip(result.network[one], -1e6, 1e6).reshape(SIDE, SIDE)
     levels, pale = [-2e6, 0, 2e6], (plots.SKY, plots.YELLOW)
-    left.contourf(side, side, square(scores), levels=levels, colors=pale, alpha=0.75)
+    left.contourf(side, side, score, levels=levels, colors=pale, alpha=0.75)
     x, y = seen.sets.x_train[one, :n], seen.sets.y_train[one, :n]
-    for colour, form in enumerate(FORMS):
-        left.scatter(*x[y == colour].T, s=26, edgecolor="white", linewidth=0.6, zorder=3, **form)
-    lines = [
-        (
-            left,
-            result.rival[one],
-            0.0,
-            {"colors": plots.BLACK, "linestyles": "--", "linewidths": 1.4},
-        ),
-        *[
-            (right, fit, 0.0, {"colors": plots.GREY, "linewidths": 0.5})
-            for fit in result.network[:THIN]
-        ],
-        (right, share, 0.5, {"colors": plots.BLUE, "linewidths": 2.2}),
-        *[
-            (right, share, level, {"colors": plots.BLUE, "linewidths": 1, "linestyles": "--"})
-            for level in BAND
-        ],
-    ]
-    keys = [
-        f"dashed: {result.world.rival}",
-        "thick: half of the runs; dashed: 5 and 95 %",
-    ]
-    if seen.places is seen.new:  # the picture is known
-        form = {"colors": plots.PINK, "linewidths": 2.4, "linestyles": ":"}
-        lines += [(ax, seen.truth, 0.5, form) for ax in (left, right)]
-        keys[0] += "; dotted: the image"
-    for ax, values, level, form in lines:
-        if values.min() < level < values.max():  # else there is no edge, and Matplotlib would warn
-            ax.contour(side, side, square(values), levels=[level], **form)
-    for ax, key in zip((left, right), keys, strict=True):
-        ax.set(
-            xlabel=f"first input\n{key}",
-            aspect="equal",
-            xlim=(side[0], side[-1]),
-            ylim=(side[0], side[-1]),
+    for colour, (marker, color) in enumerate((("o", plots.BLUE), ("s", plots.ORANGE))):
+        left.scatter(
+            *x[y == colour].T, 26, color, marker, edgecolor="white", linewidth=0.6, zorder=3
         )
+
+    def border(ax, values, level, color, width, line="-"):
+        if values.min() < level < values.max():  # else there is none, and Matplotlib would warn
+            form = {"colors": color, "linewidths": width, "linestyles": line}
+            ax.contour(side, side, values.reshape(SIDE, SIDE), levels=[level], **form)
+
+    border(left, result.rival[one], 0, plots.BLACK, 1.4, "--")
+    for fit in result.network[:THIN]:
+        border(right, fit, 0, plots.GREY, 0.5)
+    border(right, share, 0.5, plots.BLUE, 2.2)
+    for level in BAND:
+        border(right, share, level, plots.BLUE, 1, "--")
+    keys = [f"dashed: {result.world.rival}", "thick: half of the runs; dashed: 5 and 95 %"]
+    if seen.places is seen.new:  # the image is known
+        keys[0] += "; dotted: the image"
+        for ax in (left, right):
+            border(ax, seen.truth, 0.5, plots.PINK, 2.4, ":")
+    for ax, key in zip((left, right), keys, strict=True):
+        ax.set(xlabel=f"first input\n{key}", aspect="equal", xlim=ends, ylim=ends)
         ax.grid(visible=False)
     left.set(ylabel="second input")
 
 
 def _single_runs(ax, result, one):
     """Draw each run's error beyond the rival's, marked by what it says."""
-    gap = result.error - result.rival_error
-    edge = result.world.within * result.setting.noise**2
-    height = np.random.default_rng(0).uniform(-0.6, 0.6, len(gap))  # so that no dot hides another
-    low, high = (stop for stop in (min(gap.min(), 0), max(gap.max(), edge)))
+    gap, edge = result.error - result.rival_error, result.edge
+    height = seeds.generator(0, "height").uniform(-0.6, 0.6, len(gap))  # no dot hides another
+    low, high = min(gap.min(), 0), max(gap.max(), edge)
     margin = 0.04 * (high - low) or 1.0
     ax.axvspan(low - margin, edge, color=plots.GREEN, alpha=0.13, linewidth=0)
     ax.axvline(edge, color=plots.BLACK, linewidth=1, linestyle=":")
-    forms = ((result.says, plots.BLUE, "o"), (~result.says, plots.ORANGE, "s"))
-    for chosen, color, marker in forms:
-        ax.plot(gap[chosen], height[chosen], marker, color=color, markersize=5, alpha=0.75)
-    ax.plot(
-        gap[one],
-        height[one],
-        "o",
-        color="none",
-        markeredgecolor=plots.BLACK,
-        markersize=12,
-        markeredgewidth=1.8,
-    )
+    for chosen, form in ((result.says, "o"), (~result.says, "s")):
+        color = plots.BLUE if form == "o" else plots.ORANGE
+        ax.plot(gap[chosen], height[chosen], form, color=color, markersize=5, alpha=0.75)
+    ax.scatter(gap[one], height[one], 140, "none", edgecolor=plots.BLACK, linewidth=1.8, zorder=3)
     ax.axvline(gap.mean(), color=plots.BLACK, linewidth=2)
     ax.set(xlim=(low - margin, high + margin), ylim=(-1, 1), yticks=[])
     ax.set_xlabel(f"{result.world.error}: the network minus {result.world.rival}")
@@ -196,8 +144,7 @@ def finding(result: Result, run: int = 1) -> list[str]:
     """Return what one run says, what all say, and what their mean says: three sentences of plain text."""
     one, share = run - 1, result.share
     mean, other = result.error.mean(), result.rival_error.mean()
-    edge = result.world.within * result.setting.noise**2
-    true = bool(mean < other + edge)
+    true = bool(mean < other + result.edge)
     wrong = int((result.says != true).sum())
     ends = f"{100 * share.level:.0f} % interval {100 * share.low:.0f} to {100 * share.high:.0f} %"
     return [
@@ -252,7 +199,7 @@ def tag(result: Result, run: int = 1) -> str:
 
 def words(result: Result, run: int = 1, earlier: Result | None = None) -> str:
     """Return question, statement and answers as HTML."""
-    sentences: list[Any] = [html.escape(one) for one in finding(result, run)]
+    sentences = [html.escape(one) for one in finding(result, run)]
     if earlier is not None:
         sentences.append(html.escape(change(result, earlier)))
     each = "".join(f"<li>{one}</li>" for one in sentences)

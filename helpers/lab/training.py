@@ -107,9 +107,14 @@ class Result(NamedTuple):
         return WORLDS[self.setting.world]
 
     @property
+    def edge(self) -> float:
+        """By how much an error may exceed the rival's for the statement to be true."""
+        return self.world.within * self.setting.noise**2
+
+    @property
     def says(self) -> np.ndarray:
         """Which single runs say that the statement is true, (M,) bool."""
-        return self.error < self.rival_error + self.world.within * self.setting.noise**2
+        return self.error < self.rival_error + self.edge
 
     @property
     def share(self) -> stats.Interval:
