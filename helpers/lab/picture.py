@@ -90,9 +90,8 @@ def _maps(left, right, result, one):
     left.contourf(side, side, score, levels=levels, colors=pale, alpha=0.75)
     x, y = seen.sets.x_train[one, :n], seen.sets.y_train[one, :n]
     for colour, (marker, color) in enumerate((("o", plots.BLUE), ("s", plots.ORANGE))):
-        left.scatter(
-            *x[y == colour].T, 26, color, marker, edgecolor="white", linewidth=0.6, zorder=3
-        )
+        dots = {"s": 26, "edgecolor": "white", "linewidth": 0.6, "zorder": 3}
+        left.scatter(*x[y == colour].T, color=color, marker=marker, **dots)
 
     def border(ax, values, level, color, width, line="-"):
         if values.min() < level < values.max():  # else there is none, and Matplotlib would warn

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 import threading
 
 import nbformat
@@ -13,6 +14,7 @@ from helpers._base import seeds
 from helpers.data import Dataset
 from helpers.engine import fit_many, runtime
 from helpers.experiments import twenty_pixels
+from helpers.lab import __main__ as timing
 from helpers.lab import picture, training, worlds
 from tools import metadata, notebooks
 
@@ -277,3 +279,21 @@ def test_the_notebook_runs_with_its_sliders_where_they_begin(tmp_path, clean_sur
     ]
     assert [output for output in outputs if "image/png" in output.get("data", {})]
     assert not [output for output in outputs if output.get("name") == "stderr"]
+
+
+def test_the_example_of_its_page_runs():
+    page = (ROOT / "docs" / "lab.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(example, names)
+    assert names["runs"].weights[0].shape[0] == names["result"].share.n == lab.MEMBERS
+
+
+def test_its_page_holds_the_times_that_the_command_writes():
+    page = (ROOT / "docs" / "lab.md").read_text(encoding="utf-8")
+    (table,) = [found[0] for found in timing.TABLE.finditer(page)]
+    assert [table.count(f"| {lab.WORLDS[world].title} |") for world in ("line", "spirals")] == [
+        2,
+        2,
+    ]
+    assert f"{lab.MEMBERS} networks, {timing.POINTS} points, {timing.EPOCHS} epochs" in table
