@@ -40,14 +40,15 @@ def moved(world: str, width: int) -> list[tuple[float, float]]:
 def table() -> str:
     """Return the times as Markdown, with what else the computer did."""
     lines = [
-        "| world | hidden units | training, s | slider to picture, s | slowest, s |",
-        "| --- | --- | ---: | ---: | ---: |",
+        "| world | hidden units | training, s | slider to picture, s | fastest | slowest |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for world, width in CASES:
         training, whole = zip(*moved(world, width), strict=True)
         units = "-".join([str(width)] * WORLDS[world].layers)
         middle = f"{statistics.median(training):.2f} | {statistics.median(whole):.2f}"
-        lines.append(f"| {WORLDS[world].title} | {units} | {middle} | {max(whole):.2f} |")
+        ends = f"{min(whole):.2f} | {max(whole):.2f}"
+        lines.append(f"| {WORLDS[world].title} | {units} | {middle} | {ends} |")
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return (
         "\n".join(lines)
