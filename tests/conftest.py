@@ -1,11 +1,14 @@
 """Fixtures that several test modules share."""
 
+import os
+
 import numpy as np
 import pytest
 
 from helpers._tensorflow import keras
 from helpers.data import Dataset
 from helpers.engine import compiled, losses, runtime
+from tools import surroundings
 
 
 def pytest_collection_modifyitems(items):
@@ -46,3 +49,13 @@ def line():
     return Dataset(
         x_train=x[:12], y_train=y[:12], x_val=x[12:], y_val=y[12:], task="regression", name="line"
     )
+
+
+@pytest.fixture
+def clean_surroundings(tmp_path, monkeypatch):
+    """Have kernels start without anybody's settings, as in `make notebooks`."""
+    wanted = surroundings.clean(dict(os.environ), tmp_path / "settings")
+    for name in os.environ.keys() - wanted:
+        monkeypatch.delenv(name)
+    for name, value in wanted.items():
+        monkeypatch.setenv(name, value)

@@ -20,7 +20,7 @@ ORDER = [
         "geometry",
         "plots",
     ),
-    *("claims", "experiments", "classroom", "assignments", "notebook"),
+    *("claims", "experiments", "lab", "classroom", "assignments", "notebook"),
 ]
 WITHOUT_TENSORFLOW = ("_base", "_jax", "stats", "data", "plots", "claims")
 PATHS = {

@@ -34,6 +34,7 @@ COMMON = (
     "results/replicates/**/*.*",
     "docs/*.md",
     "docs/images/*",
+    notebooks.LAB,
     *("tools/__init__.py", "tools/make_env.sh", "tools/notebooks.py", "tools/surroundings.py"),
     *(
         "pyproject.toml",
@@ -144,7 +145,9 @@ def without_dropped(text: str, kept: Sequence[str]) -> str:
         if path.stem.isdigit():  # an assignment, a page for teachers
             return found[0] if path.stem in numbers else found[1]
         dropped = (
-            path.suffix == ".ipynb" and path.parent.name != "solutions" and path.stem not in kept
+            path.suffix == ".ipynb"
+            and path.parent.name != "solutions"
+            and path.stem not in (*kept, "lab")
         )
         return found[1] if dropped else found[0]
 

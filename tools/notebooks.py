@@ -21,6 +21,7 @@ from helpers._base import files
 from tools import surroundings
 
 NUMBERED = "notebooks/[0-9][0-9]_*.ipynb"
+LAB = "notebooks/lab.ipynb"  # no lesson: executed where it is asked for
 
 
 def lessons(root: Path) -> list[Path]:
@@ -36,13 +37,13 @@ def find(root: Path, wanted: list[str], in_place: bool) -> list[Path]:
     """Return the lessons, or the notebooks whose names start with one of ``wanted``, such as "01"."""
     if not wanted:
         return lessons(root)
-    every = sorted(root.glob(NUMBERED))
+    every = sorted([*root.glob(NUMBERED), *root.glob(LAB)])
     for start in wanted:
         if not any(path.name.startswith(start) for path in every):
             names = ", ".join(path.stem for path in every) or "none"
             raise SystemExit(f'No notebook starts with "{start}". Those in notebooks/: {names}.')
     chosen = [path for path in every if path.name.startswith(tuple(wanted))]
-    frozen = [path.stem for path in chosen if path not in lessons(root)]
+    frozen = [path.stem for path in chosen if path not in (*lessons(root), root / LAB)]
     if in_place and frozen:
         raise SystemExit(
             f"{', '.join(frozen)}: without registrations in claims/, so no lesson. "
@@ -61,11 +62,13 @@ def with_solutions(root: Path, chosen: list[Path]) -> list[Path]:
 def tidy(notebook: nbformat.NotebookNode) -> bytes:
     """Return a notebook's bytes without what depends on the run, its cells numbered from 1.
 
-    Removed are times, the injected cell, the Python version; pieces of one stream are joined.
+    Removed are times, the injected cell, the Python version, widgets, which are dead without their kernel, and what
+    cells with the tag ``remove-output`` show; pieces of one stream are joined.
     """
     injected = "injected-parameters"
     notebook.cells = [c for c in notebook.cells if injected not in c.metadata.get("tags", [])]
-    notebook.metadata.pop("papermill", None)
+    for key in ("papermill", "widgets"):
+        notebook.metadata.pop(key, None)
     notebook.metadata.get("language_info", {}).pop("version", None)
     count = 0
     for cell in notebook.cells:
@@ -78,7 +81,8 @@ def tidy(notebook: nbformat.NotebookNode) -> bytes:
         count += 1
         cell.execution_count = count
         merged: list[nbformat.NotebookNode] = []
-        for output in cell.outputs:
+        removed = "remove-output" in cell.metadata.get("tags", [])
+        for output in [] if removed else cell.outputs:
             if "execution_count" in output:
                 output.execution_count = count
             last = merged[-1] if merged else None

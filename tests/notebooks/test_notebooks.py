@@ -1,6 +1,5 @@
 """The committed notebooks: executed, tidy, small, described, and running from end to end in the quick profile."""
 
-import os
 import pathlib
 import re
 
@@ -8,7 +7,7 @@ import nbformat
 import pytest
 
 from helpers._base import files
-from tools import metadata, notebooks, surroundings
+from tools import metadata, notebooks
 
 ROOT = pathlib.Path(__file__).parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -116,18 +115,13 @@ def solved(path):
 
 
 @pytest.fixture
-def clean_surroundings(tmp_path, monkeypatch):
-    """Have kernels start without anybody's settings, as in `make notebooks`, and run programs uncompiled.
+def uncompiled_kernels(clean_surroundings, tmp_path):
+    """Have kernels run programs uncompiled: few small networks train sooner than XLA compiles.
 
-    Few small networks train sooner than XLA compiles. `make verify` executes the lessons with compiled programs.
+    `make verify` executes the lessons with compiled programs.
     """
-    wanted = surroundings.clean(dict(os.environ), tmp_path / "settings")
     first = tmp_path / "settings" / "ipython" / "profile_default" / "startup" / "uncompiled.py"
     files.write(first, "from helpers import _tensorflow\n\n_tensorflow.XLA = False\n")
-    for name in os.environ.keys() - wanted:
-        monkeypatch.delenv(name)
-    for name, value in wanted.items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.notebook
@@ -135,7 +129,7 @@ def clean_surroundings(tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("default")  # papermill's own; what a kernel says stands in the outputs
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_it_runs_from_end_to_end_in_the_quick_profile(
-    path, tmp_path, monkeypatch, clean_surroundings
+    path, tmp_path, monkeypatch, uncompiled_kernels
 ):
     # One lesson trains its experiment as well; `-m slow` trains one of each function.
     if not path.name.startswith("00_"):

@@ -3,15 +3,13 @@
 import dataclasses
 import html.parser
 import os
-import shutil
 
 import pytest
+from browsing import browser  # noqa: F401, a fixture
 
 from tools.site import SITE
 
 CHECKED = "GENERALIZE_SITE"  # set by `make site`
-BROWSER = "GENERALIZE_BROWSER"  # "required": a machine without a browser fails instead of skipping
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 if CHECKED not in os.environ:
     collect_ignore_glob = ["test_*.py"]
@@ -74,35 +72,8 @@ def pages():
     return found
 
 
-def browser_path():
-    """Return where a browser is, or None."""
-    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
-
-
-def absent(reason):
-    """Skip what needs a browser, or fail where one is required."""
-    (pytest.fail if os.environ.get(BROWSER) == "required" else pytest.skip)(reason)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A browser without a window."""
-    path = browser_path()
-    if path is None:
-        absent(f"No browser here: none of {', '.join(BROWSERS)} is on the PATH.")
-    from playwright.sync_api import Error, sync_playwright
-
-    with sync_playwright() as playwright:
-        try:
-            running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except Error as error:
-            absent(f"{path} does not start: {error}")
-        yield running
-        running.close()
-
-
 @pytest.fixture
-def tab(browser):
+def tab(browser):  # noqa: F811
     """A tab that keeps what went wrong and what was asked of a network, in ``errors`` and ``outside``."""
     tab = browser.new_page(viewport={"width": 1280, "height": 900})
     tab.errors, tab.outside = [], []
