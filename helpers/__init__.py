@@ -6,7 +6,7 @@ TensorFlow is imported by the first name that needs it: data, intervals and clai
 
 from importlib import import_module
 
-PROJECT = "why-neural-networks-generalize"  # tells this package from others that are called helpers
+from helpers._base.paths import PROJECT as PROJECT
 
 _HOME = {
     "Dataset": "helpers.data",

@@ -19,10 +19,11 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from helpers._base.paths import PROJECT
 from tools import notebooks, surroundings
 
 ROOT = surroundings.ROOT
-NAME = "why-neural-networks-generalize"
+NAME = PROJECT
 COMMON = (
     "helpers/**/*.py",
     "data/*",

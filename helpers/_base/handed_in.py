@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from helpers import PROJECT
+from helpers._base.paths import PROJECT
 from helpers._base import files
 
 

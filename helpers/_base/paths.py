@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+PROJECT = "why-neural-networks-generalize"  # tells this package from others that are called helpers
 PACKAGE = Path(__file__).resolve().parents[1]
 VARIABLE = "GENERALIZE_CACHE"
 DOWNLOADS = "GENERALIZE_DOWNLOADS"
@@ -42,7 +43,7 @@ def cache() -> Path:
         base = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
-    return base / "why-neural-networks-generalize"
+    return base / PROJECT
 
 
 def programs() -> Path:
