@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from helpers._base.paths import PROJECT
 from helpers._base import files
+from helpers._base.paths import PROJECT
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
