@@ -163,45 +163,42 @@ OTHER: dict[str, tuple[str, Callable[[Any], Any]]] = {
     ),
 }
 
-# Layers that draw at random in training. At rate 0, or where nothing is drawn, they are as exact as others.
-RANDOM: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "AlphaDropout": ("vector", lambda x: L.AlphaDropout(0.5)(x)),
-    "Dropout": ("vector", lambda x: L.Dropout(0.5)(x)),
-    "GaussianDropout": ("vector", lambda x: L.GaussianDropout(0.5)(x)),
-    "GaussianNoise": ("vector", lambda x: L.GaussianNoise(0.5)(x)),
-    "SpatialDropout1D": ("sequence", lambda x: L.SpatialDropout1D(0.5)(x)),
-    "SpatialDropout2D": ("image", lambda x: L.SpatialDropout2D(0.5)(x)),
-    "SpatialDropout3D": ("volume", lambda x: L.SpatialDropout3D(0.5)(x)),
-    "AugMix": ("image", lambda x: L.AugMix(value_range=(-1, 1))(x)),
-    "CutMix": ("image", lambda x: L.CutMix()({"images": x, "labels": x[:, 0, 0]})["images"]),
-    "MixUp": ("image", lambda x: L.MixUp()({"images": x, "labels": x[:, 0, 0]})["images"]),
-    "RandAugment": ("image", lambda x: L.RandAugment(value_range=(-1, 1))(x)),
-    "RandomBrightness": ("image", lambda x: L.RandomBrightness(0.5, (-1, 1))(x)),
-    "RandomColorDegeneration": ("image", lambda x: L.RandomColorDegeneration(0.5, (-1, 1))(x)),
-    "RandomColorJitter": (
-        "image",
-        lambda x: L.RandomColorJitter((-1, 1), brightness_factor=0.5, contrast_factor=0.5)(x),
-    ),
-    "RandomContrast": ("image", lambda x: L.RandomContrast(0.5, (-1, 1))(x)),
-    "RandomCrop": ("image", lambda x: L.RandomCrop(4, 4)(x)),
+# Layers that draw at random in training, each with the kind of its input.
+RANDOM: dict[str, tuple[str, Callable[[], Any]]] = {
+    "AlphaDropout": ("vector", lambda: L.AlphaDropout(0.5)),
+    "AugMix": ("image", lambda: L.AugMix((-1, 1))),
+    "CutMix": ("image", lambda: L.CutMix()),
+    "Dropout": ("vector", lambda: L.Dropout(0.5)),
+    "GaussianDropout": ("vector", lambda: L.GaussianDropout(0.5)),
+    "GaussianNoise": ("vector", lambda: L.GaussianNoise(0.5)),
+    "MixUp": ("image", lambda: L.MixUp()),
+    "RandAugment": ("image", lambda: L.RandAugment((-1, 1))),
+    "RandomBrightness": ("image", lambda: L.RandomBrightness(0.5, (-1, 1))),
+    "RandomColorDegeneration": ("image", lambda: L.RandomColorDegeneration(0.5, (-1, 1))),
+    "RandomColorJitter": ("image", lambda: L.RandomColorJitter((-1, 1), 0.5, 0.5)),
+    "RandomContrast": ("image", lambda: L.RandomContrast(0.5, (-1, 1))),
+    "RandomCrop": ("image", lambda: L.RandomCrop(4, 4)),
     "RandomElasticTransform": (
         "image",
-        lambda x: L.RandomElasticTransform(1.0, value_range=(-1, 1))(x),
+        lambda: L.RandomElasticTransform(1.0, value_range=(-1, 1)),
     ),
-    "RandomErasing": ("image", lambda x: L.RandomErasing(1.0, value_range=(-1, 1))(x)),
-    "RandomFlip": ("image", lambda x: L.RandomFlip()(x)),
-    "RandomGaussianBlur": ("image", lambda x: L.RandomGaussianBlur(1.0, value_range=(-1, 1))(x)),
-    "RandomGrayscale": ("image", lambda x: L.RandomGrayscale(0.5)(x)),
-    "RandomHue": ("image", lambda x: L.RandomHue(0.5, (-1, 1))(x)),
-    "RandomInvert": ("image", lambda x: L.RandomInvert(0.5, (-1, 1))(x)),
-    "RandomPerspective": ("image", lambda x: L.RandomPerspective(1.0)(x)),
-    "RandomPosterization": ("image", lambda x: L.RandomPosterization(3, (-1, 1))(x)),
-    "RandomRotation": ("image", lambda x: L.RandomRotation(0.5)(x)),
-    "RandomSaturation": ("image", lambda x: L.RandomSaturation(0.5, (-1, 1))(x)),
-    "RandomSharpness": ("image", lambda x: L.RandomSharpness(0.5, (-1, 1))(x)),
-    "RandomShear": ("image", lambda x: L.RandomShear(0.5, 0.5)(x)),
-    "RandomTranslation": ("image", lambda x: L.RandomTranslation(0.5, 0.5)(x)),
-    "RandomZoom": ("image", lambda x: L.RandomZoom(0.5)(x)),
+    "RandomErasing": ("image", lambda: L.RandomErasing(1.0, value_range=(-1, 1))),
+    "RandomFlip": ("image", lambda: L.RandomFlip()),
+    "RandomGaussianBlur": ("image", lambda: L.RandomGaussianBlur(1.0, value_range=(-1, 1))),
+    "RandomGrayscale": ("image", lambda: L.RandomGrayscale(0.5)),
+    "RandomHue": ("image", lambda: L.RandomHue(0.5, (-1, 1))),
+    "RandomInvert": ("image", lambda: L.RandomInvert(0.5, (-1, 1))),
+    "RandomPerspective": ("image", lambda: L.RandomPerspective(1.0)),
+    "RandomPosterization": ("image", lambda: L.RandomPosterization(3, (-1, 1))),
+    "RandomRotation": ("image", lambda: L.RandomRotation(0.5)),
+    "RandomSaturation": ("image", lambda: L.RandomSaturation(0.5, (-1, 1))),
+    "RandomSharpness": ("image", lambda: L.RandomSharpness(0.5, (-1, 1))),
+    "RandomShear": ("image", lambda: L.RandomShear(0.5, 0.5)),
+    "RandomTranslation": ("image", lambda: L.RandomTranslation(0.5, 0.5)),
+    "RandomZoom": ("image", lambda: L.RandomZoom(0.5)),
+    "SpatialDropout1D": ("sequence", lambda: L.SpatialDropout1D(0.5)),
+    "SpatialDropout2D": ("image", lambda: L.SpatialDropout2D(0.5)),
+    "SpatialDropout3D": ("volume", lambda: L.SpatialDropout3D(0.5)),
 }
 
 ABSTRACT = "a base for others, which computes nothing by itself"
@@ -227,19 +224,35 @@ NO_CASE = {
 }
 
 
-def branches() -> dict[str, tuple[str, Callable[[Any], Any]]]:
+def exact() -> dict[str, tuple[str, Callable[[Any], Any]]]:
     """Return every case that draws nothing at random: {name: (kind of input, function of a tensor)}."""
     kinds = {"vector": VECTOR, "sequence": SEQUENCE, "image": IMAGE, "volume": VOLUME}
     found = {name: (kind, one) for kind, table in kinds.items() for name, one in table.items()}
     return {**found, **OTHER}
 
 
-def branch(inputs: Any, kind: str, name: str, layer: Callable[[Any], Any], training: Any = None) -> Any:
-    """Return a branch's output (B, 1)."""
-    shape = KINDS[kind]
+def random(training: bool | None = None) -> dict[str, tuple[str, Callable[[Any], Any]]]:
+    """Return the layers that draw at random as `exact` returns the others.
+
+    Parameters
+    ----------
+    training : bool, optional
+        What they are called with, whatever the model is called with.
+    """
+
+    def called(make: Callable[[], Any]) -> Callable[[Any], Any]:
+        settings = {} if training is None else {"training": training}
+        return lambda x: make()(x, **settings)
+
+    return {name: (kind, called(make)) for name, (kind, make) in RANDOM.items()}
+
+
+def branch(inputs: Any, kind: str, name: str, layer: Callable[[Any], Any]) -> Any:
+    """Return a branch's output (B, 1) for the model's input (B, 12)."""
     if kind == "whole":
         x = inputs[:, -4:]
     else:
+        shape = KINDS[kind]
         x = L.Dense(math.prod(shape), "tanh", name=f"{name}_before")(inputs)
         x = L.Reshape(shape)(x)
     return L.Dense(1, name=f"{name}_after")(L.Flatten()(layer(x)))
