@@ -21,6 +21,7 @@ KINDS = {
     "sequence": (6, 4),
     "image": (6, 6, 3),
     "volume": (4, 4, 4, 2),
+    "cube": (2, 2, 2, 2),
     "rows": (3, 6, 2),  # a film of rows of pixels
     "film": (3, 4, 4, 2),
     "films": (2, 3, 3, 3, 1),  # a film of volumes
@@ -133,18 +134,21 @@ VOLUME: dict[str, Callable[[Any], Any]] = {
     "GlobalAveragePooling3D": lambda x: L.GlobalAveragePooling3D()(x),
     "GlobalMaxPooling3D": lambda x: L.GlobalMaxPooling3D()(x),
     "MaxPooling3D": lambda x: L.MaxPooling3D()(x),
-    "UpSampling3D": lambda x: L.UpSampling3D()(x),
     "ZeroPadding3D": lambda x: L.ZeroPadding3D()(x),
 }
 OTHER: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "UpSampling3D": ("cube", lambda x: L.UpSampling3D()(x)),
     "ConvLSTM1D": ("rows", lambda x: L.ConvLSTM1D(2, 2)(x)),
     "ConvLSTM2D": ("film", lambda x: L.ConvLSTM2D(2, 2)(x)),
     "ConvLSTM3D": ("films", lambda x: L.ConvLSTM3D(1, 2)(x)),
     "MelSpectrogram": (
         "signal",
-        lambda x: L.MelSpectrogram(16, 8, sampling_rate=64, num_mel_bins=4, min_freq=1)(x),
+        lambda x: (
+            L.MelSpectrogram(16, 8, sampling_rate=64, num_mel_bins=4, min_freq=1)(x) / 64  # decibels
+        ),
     ),
-    "STFTSpectrogram": ("wave", lambda x: L.STFTSpectrogram("log", 16, 8, 16)(x)),
+    # Not "log": near silence its slope is so steep that rounding alone takes two trainings apart.
+    "STFTSpectrogram": ("wave", lambda x: L.STFTSpectrogram("magnitude", 16, 8, 16)(x)),
     "SpectralNormalization": ("vector", lambda x: L.SpectralNormalization(L.Dense(3))(x)),
     "CategoryEncoding": ("whole", lambda x: L.CategoryEncoding(4, "multi_hot")(x)),
     "Discretization": ("whole", lambda x: L.Discretization([0.5, 1.5])(x)),
