@@ -122,7 +122,6 @@ IMAGE: dict[str, Callable[[Any], Any]] = {
     "ContrastLimitedAdaptiveHistogramEqualization": lambda x: (
         L.ContrastLimitedAdaptiveHistogramEqualization(value_range=(-1, 1), tile_grid_size=(2, 2))(x)
     ),
-    "Equalization": lambda x: L.Equalization(value_range=(-1, 1))(x),
 }
 VOLUME: dict[str, Callable[[Any], Any]] = {
     "AdaptiveAveragePooling3D": lambda x: L.AdaptiveAveragePooling3D(2)(x),
@@ -205,6 +204,24 @@ RANDOM: dict[str, tuple[str, Callable[[], Any]]] = {
     "SpatialDropout3D": ("volume", lambda: L.SpatialDropout3D(0.5)),
 }
 
+# They round: what comes before them learns nothing.
+NO_GRADIENT = {
+    "ContrastLimitedAdaptiveHistogramEqualization",
+    "RandomHue",
+    "RandomPosterization",
+    "RandomSaturation",
+}
+# Layers that do nothing at rate 0, where they are as exact as others.
+STILL: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "AlphaDropout": ("vector", lambda x: L.AlphaDropout(0.0)(x)),
+    "Dropout": ("vector", lambda x: L.Dropout(0.0)(x)),
+    "GaussianDropout": ("vector", lambda x: L.GaussianDropout(0.0)(x)),
+    "GaussianNoise": ("vector", lambda x: L.GaussianNoise(0.0)(x)),
+    "SpatialDropout1D": ("sequence", lambda x: L.SpatialDropout1D(0.0)(x)),
+    "SpatialDropout2D": ("image", lambda x: L.SpatialDropout2D(0.0)(x)),
+    "SpatialDropout3D": ("volume", lambda x: L.SpatialDropout3D(0.0)(x)),
+}
+
 ABSTRACT = "a base for others, which computes nothing by itself"
 TOOL = "makes or describes layers and is none"
 TEXT = "works on strings, which no network computes with: apply it to the data before"
@@ -224,6 +241,7 @@ NO_CASE = {
     "TFSMLayer": FOREIGN,
     "TorchModuleWrapper": FOREIGN,
     "MaxNumBoundingBoxes": "works on bounding boxes beside an image: apply it to the data before",
+    "Equalization": "Keras itself cannot build a model with it: the output it announces is its input",
     "Lambda": "Python code of one's own: see the test of it",
 }
 
@@ -235,20 +253,11 @@ def exact() -> dict[str, tuple[str, Callable[[Any], Any]]]:
     return {**found, **OTHER}
 
 
-def random(training: bool | None = None) -> dict[str, tuple[str, Callable[[Any], Any]]]:
-    """Return the layers that draw at random as `exact` returns the others.
-
-    Parameters
-    ----------
-    training : bool, optional
-        What they are called with, whatever the model is called with.
-    """
-
-    def called(make: Callable[[], Any]) -> Callable[[Any], Any]:
-        settings = {} if training is None else {"training": training}
-        return lambda x: make()(x, **settings)
-
-    return {name: (kind, called(make)) for name, (kind, make) in RANDOM.items()}
+def random() -> dict[str, tuple[str, Callable[[Any], Any]]]:
+    """Return the layers that draw at random as `exact` returns the others."""
+    return {
+        name: (kind, lambda x, make=make: make()(x)) for name, (kind, make) in RANDOM.items()
+    }
 
 
 def branch(inputs: Any, kind: str, name: str, layer: Callable[[Any], Any]) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from helpers import fit_many
 from helpers._tensorflow import keras
 from tools.keras_names import layers, measures, parts, training
 
@@ -27,7 +29,12 @@ NO_CASE: dict[str, Mapping[str, str]] = {
     **training.NO_CASE,
     "metrics": measures.NO_CASE,
 }
-STEPS, BATCH, EPOCHS = 26, 4, 13  # two batches of four in each epoch
+# What no engine takes, for the reason that the call gives.
+REFUSED: set[str] = set(
+    "Hashing HashedCrossing IntegerLookup RandomCrop RandomElasticTransform RandomShear ScheduleFreeAdamW "
+    "SpectralNormalization".split()
+)
+BATCH, EPOCHS = 4, 13  # two batches of four in each epoch
 RATE = 0.02
 
 
@@ -74,7 +81,7 @@ def tried(room: str) -> set[str]:
     cases: dict[str, Iterable[str]] = {
         **branches(),
         "initializers": parts.INITIALIZERS,
-        "optimizers": {label.split(",")[0] for label in training.OPTIMIZERS},
+        "optimizers": {label.split(", ")[0] for label in training.OPTIMIZERS},
         "schedules": training.SCHEDULES,
         "losses": {**training.LOSSES, **training.FUNCTIONS},
         "metrics": {name for names in measures.METRICS.values() for name in names},
@@ -109,19 +116,109 @@ def joined(cases: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> Joined:
     return Joined(model, [owner[id(v)] for v in model.weights], examples(), y)
 
 
-def twin(runs: Any, model: Any, x: np.ndarray, y: np.ndarray, optimizer: Any, loss: Any, member: int = 1) -> Any:
-    """Return ``model`` as plain Keras trains it from a member's initial weights on the member's batches."""
-    model.compile(optimizer, loss, jit_compile=False)
-    model.set_weights([w[member] for w in runs.initial_weights])
-    for epoch in runs.batches(member):
+def fit(model: Any, x: np.ndarray, y: np.ndarray, optimizer: Any, loss: Any, **settings: Any) -> Any:
+    """Train two members for 26 steps of four examples; ``settings`` go to `fit_many`."""
+    usual = {"members": 2, "epochs": EPOCHS, "batch_size": BATCH, "seed": 4, "progress": False}
+    return fit_many(model, x, y, optimizer=optimizer, loss=loss, **{**usual, **settings})
+
+
+def twin(
+    runs: Any, model: Any, x: np.ndarray, y: np.ndarray, optimizer: Any, loss: Any, metrics: Any = ()
+) -> tuple[Any, dict[str, list[float]]]:
+    """Train ``model`` by plain Keras from the second member's initial weights on that member's batches.
+
+    Returns
+    -------
+    model, history
+        The model, and what Keras reports of each epoch, by name.
+    """
+    model.compile(optimizer, loss, metrics=list(metrics), jit_compile=False)
+    model.set_weights([w[1] for w in runs.initial_weights])
+    history: dict[str, list[float]] = {}
+    for epoch in runs.batches(1):
+        model.reset_metrics()
         for rows in epoch:
-            model.train_on_batch(x[rows], y[rows])
-    return model
+            with warnings.catch_warnings():  # of layers that pass no gradient on
+                warnings.filterwarnings("ignore", "Gradients do not exist")
+                logs = model.train_on_batch(x[rows], y[rows], return_dict=True)
+        for name, value in logs.items():
+            history.setdefault(name, []).append(float(np.mean(value)))
+    if hasattr(model.optimizer, "finalize_variable_values"):
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    return model, history
 
 
-def distances(ours: Iterable[np.ndarray], theirs: Iterable[np.ndarray]) -> list[float]:
-    """Return the largest difference in each array, relative to its largest entry."""
-    return [
-        float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-3))
-        for a, b in zip(ours, theirs, strict=True)
-    ]
+def distance(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Return the largest difference of two arrays relative to the largest entry of the second."""
+    return float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-3))
+
+
+def apart(made: Joined, runs: Any, model: Any) -> dict[str, tuple[float, float]]:
+    """Return by branch how far the second member is from plain Keras, and how far its laziest weight has moved."""
+    found: dict[str, tuple[float, float]] = {}
+    rows = zip(made.owners, model.weights, runs.initial_weights, runs.weights, strict=True)
+    for name, variable, first, last in rows:
+        wrong, moved = found.get(name, (0.0, np.inf))
+        expected = np.asarray(variable)
+        idle = variable.path.endswith("key/bias") or name in layers.NO_GRADIENT
+        gone = np.inf if idle else distance(first[1], expected)
+        found[name] = max(wrong, distance(last[1], expected)), min(moved, gone)
+    return found
+
+
+Call = Callable[[str], Any]  # a small call of `fit_many`, by the name of the engine
+
+
+def branch_of(cases: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> Call:
+    """Return a call that trains nothing, for a model of these branches."""
+    made = joined(cases)
+    return lambda engine: fit(
+        made.model, made.x, made.y, "sgd", "mse", members=1, epochs=0, engine=engine
+    )
+
+
+def optimizer_of(make: Callable[[], Any]) -> Call:
+    """Return a call that trains nothing, for what ``make`` returns."""
+    y = training.DATA["numbers"].y[:, :1]
+    return lambda engine: fit(
+        training.small, examples(), y, make(), "mse", members=1, epochs=0, engine=engine
+    )
+
+
+def loss_of(name: str) -> tuple[str, Callable[[], Any]]:
+    """Return for which kind of data a loss is, and a function that makes it."""
+    if name in training.FUNCTIONS:
+        return training.FUNCTIONS[name], lambda: getattr(keras.losses, name)
+    kind, settings = training.LOSSES[name]
+    return kind, lambda: getattr(keras.losses, name)(**settings)
+
+
+def loss_call(name: str) -> Call:
+    """Return a call that trains nothing, with a loss."""
+    kind, make = loss_of(name)
+    data = training.DATA[kind]
+    return lambda engine: fit(
+        data.network, examples(), data.y, "sgd", make(), members=1, epochs=0, engine=engine
+    )
+
+
+def metric_call(kind: str, name: str) -> Call:
+    """Return a call that trains nothing, with a metric."""
+    data, made = training.DATA[kind], measures.made(name, measures.METRICS[kind][name])
+    return lambda engine: fit(
+        data.network, examples(), data.y, "sgd", "mse", members=1, epochs=0, metrics=[made], engine=engine
+    )  # fmt: skip
+
+
+def refusal(engine: str, call: Call) -> str | None:
+    """Return with which words an engine refuses a call; None where it takes it."""
+    try:
+        call(engine)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def takes(engine: str, call: Call) -> bool:
+    """Whether an engine takes a call."""
+    return refusal(engine, call) is None
