@@ -5,6 +5,7 @@ import pytest
 
 from helpers._tensorflow import keras
 from tools.keras_names import layers, measures, parts, training, walk
+from tools.keras_names.__main__ import PAGE, page
 
 TOLERANCE, MOVED = 1e-4, 1e-3
 EXACT = layers.exact()
@@ -62,7 +63,7 @@ def test_branches_train_as_keras_trains_them(group):
 
 
 @pytest.mark.parametrize("room", [*LISTED, "rate 0"])
-def test_branches_that_the_fast_engine_knows_train_as_keras_trains_them(room):
+def test_branches_that_the_fast_engine_knows_train_as_keras_trains_them(room, uncompiled):
     cases = {"layers": EXACT, "rate 0": layers.STILL}.get(room) or LISTED[room]
     known = {n: c for n, c in cases.items() if walk.takes("fast", walk.branch_of({n: c}))}
     assert bool(known) == (room != "constraints")
@@ -154,16 +155,16 @@ def engines(call):
     return [name for name in ("fast", "general") if walk.takes(name, call)]
 
 
-@pytest.mark.parametrize("label", [name for name in training.OPTIMIZERS if name not in walk.REFUSED])
+@pytest.mark.parametrize(
+    "label", [name for name in training.OPTIMIZERS if name not in walk.REFUSED]
+)
 def test_optimizers_train_as_keras_does(label):
     make = training.OPTIMIZERS[label]
     taken = engines(walk.optimizer_of(make))
     assert "general" in taken
     for engine in taken:
         y = training.DATA["numbers"].y[:, :1]
-        equal_after_training(
-            training.small, walk.examples(), y, make, lambda: "mse", engine
-        )
+        equal_after_training(training.small, walk.examples(), y, make, lambda: "mse", engine)
 
 
 @pytest.mark.parametrize("name", [*training.LOSSES, *training.FUNCTIONS])
@@ -177,3 +178,39 @@ def test_losses_train_as_keras_does(name):
         equal_after_training(
             data.network, walk.examples(), data.y, lambda: keras.optimizers.SGD(rate), make, engine
         )
+
+
+MEASURED = [
+    (kind, functions)
+    for kind, names in measures.METRICS.items()
+    for functions in (False, True)
+    if any((settings is None) == functions for settings in names.values())
+]
+
+
+@pytest.mark.parametrize(("kind", "functions"), MEASURED)
+def test_metrics_are_what_keras_reports(kind, functions):
+    data, names = training.DATA[kind], measures.METRICS[kind]
+    names = {n: s for n, s in names.items() if (s is None) == functions}
+    for engine in ("fast", "general"):
+        known = {n: s for n, s in names.items() if walk.takes(engine, walk.metric_call(kind, n))}
+        assert engine == "fast" or set(known) == set(names) - walk.REFUSED
+        if not known:
+            continue
+
+        def made(known=known):
+            return [measures.made(name, settings) for name, settings in known.items()]
+
+        x, rate = walk.examples(), keras.optimizers.SGD(0.05)
+        runs = walk.fit(data.network, x, data.y, rate, "mse", engine=engine, metrics=made())
+        _, history = walk.twin(runs, data.network(), x, data.y, rate, "mse", metrics=made())
+        assert len(history) == len(known) + 1
+        for name, expected in history.items():
+            np.testing.assert_allclose(
+                runs.history[name][1], expected, rtol=1e-4, atol=1e-5, err_msg=name
+            )
+
+
+def test_the_page_says_what_the_engines_take():
+    shown = PAGE.read_text(encoding="utf-8").replace("\r\n", "\n")
+    assert shown == page(), "write it again: python -m tools.keras_names"

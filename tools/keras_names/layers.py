@@ -120,7 +120,9 @@ IMAGE: dict[str, Callable[[Any], Any]] = {
     "ZeroPadding2D": lambda x: L.ZeroPadding2D()(x),
     "AutoContrast": lambda x: L.AutoContrast(value_range=(-1, 1))(x),
     "ContrastLimitedAdaptiveHistogramEqualization": lambda x: (
-        L.ContrastLimitedAdaptiveHistogramEqualization(value_range=(-1, 1), tile_grid_size=(2, 2))(x)
+        L.ContrastLimitedAdaptiveHistogramEqualization(value_range=(-1, 1), tile_grid_size=(2, 2))(
+            x
+        )
     ),
 }
 VOLUME: dict[str, Callable[[Any], Any]] = {
@@ -143,7 +145,8 @@ OTHER: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "MelSpectrogram": (
         "signal",
         lambda x: (
-            L.MelSpectrogram(16, 8, sampling_rate=64, num_mel_bins=4, min_freq=1)(x) / 64  # decibels
+            L.MelSpectrogram(16, 8, sampling_rate=64, num_mel_bins=4, min_freq=1)(x)
+            / 64  # decibels
         ),
     ),
     # Not "log": near silence its slope is so steep that rounding alone takes two trainings apart.
@@ -255,9 +258,7 @@ def exact() -> dict[str, tuple[str, Callable[[Any], Any]]]:
 
 def random() -> dict[str, tuple[str, Callable[[Any], Any]]]:
     """Return the layers that draw at random as `exact` returns the others."""
-    return {
-        name: (kind, lambda x, make=make: make()(x)) for name, (kind, make) in RANDOM.items()
-    }
+    return {name: (kind, lambda x, make=make: make()(x)) for name, (kind, make) in RANDOM.items()}
 
 
 def branch(inputs: Any, kind: str, name: str, layer: Callable[[Any], Any]) -> Any:

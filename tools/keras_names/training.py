@@ -25,9 +25,20 @@ TOGETHER = {
     "weight_decay": 0.01,
 }
 _RATES = {
-    **{"SGD": 0.05, "RMSprop": 0.01, "Adam": 0.01, "AdamW": 0.01, "Nadam": 0.01, "Adamax": 0.01},
-    **{"Adagrad": 0.05, "Adadelta": 1.0, "Adafactor": 0.01, "Ftrl": 0.05, "Lamb": 0.01},
-    **{"Lion": 0.001, "Muon": 0.01, "ScheduleFreeAdamW": 0.01},
+    "SGD": 0.05,
+    "RMSprop": 0.01,
+    "Adam": 0.01,
+    "AdamW": 0.01,
+    "Nadam": 0.01,
+    "Adamax": 0.01,
+    "Adagrad": 0.05,
+    "Adadelta": 1.0,
+    "Adafactor": 0.01,
+    "Ftrl": 0.05,
+    "Lamb": 0.01,
+    "Lion": 0.001,
+    "Muon": 0.01,
+    "ScheduleFreeAdamW": 0.01,
 }
 # One option of the base class at a time.
 _ALONE: dict[str, dict[str, Any]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -110,20 +111,32 @@ def joined(cases: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> Joined:
     owner = {}
     for name, end in ends.items():
         owner.update(dict.fromkeys(map(id, keras.Model(inputs, end).weights), name))
-    end = keras.layers.Concatenate()(list(ends.values())) if len(ends) > 1 else next(iter(ends.values()))
+    end = (
+        keras.layers.Concatenate()(list(ends.values()))
+        if len(ends) > 1
+        else next(iter(ends.values()))
+    )
     model = keras.Model(inputs, end)
     y = np.random.default_rng(1).normal(size=(8, len(ends))).astype(np.float32)
     return Joined(model, [owner[id(v)] for v in model.weights], examples(), y)
 
 
-def fit(model: Any, x: np.ndarray, y: np.ndarray, optimizer: Any, loss: Any, **settings: Any) -> Any:
+def fit(
+    model: Any, x: np.ndarray, y: np.ndarray, optimizer: Any, loss: Any, **settings: Any
+) -> Any:
     """Train two members for 26 steps of four examples; ``settings`` go to `fit_many`."""
     usual = {"members": 2, "epochs": EPOCHS, "batch_size": BATCH, "seed": 4, "progress": False}
     return fit_many(model, x, y, optimizer=optimizer, loss=loss, **{**usual, **settings})
 
 
 def twin(
-    runs: Any, model: Any, x: np.ndarray, y: np.ndarray, optimizer: Any, loss: Any, metrics: Any = ()
+    runs: Any,
+    model: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    optimizer: Any,
+    loss: Any,
+    metrics: Any = (),
 ) -> tuple[Any, dict[str, list[float]]]:
     """Train ``model`` by plain Keras from the second member's initial weights on that member's batches.
 
@@ -171,9 +184,9 @@ Call = Callable[[str], Any]  # a small call of `fit_many`, by the name of the en
 
 def branch_of(cases: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> Call:
     """Return a call that trains nothing, for a model of these branches."""
-    made = joined(cases)
+    made = functools.cache(lambda: joined(cases))
     return lambda engine: fit(
-        made.model, made.x, made.y, "sgd", "mse", members=1, epochs=0, engine=engine
+        made().model, made().x, made().y, "sgd", "mse", members=1, epochs=0, engine=engine
     )
 
 
