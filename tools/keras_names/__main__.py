@@ -22,10 +22,10 @@ HEAD = """\
 
 Which engine of `fit_many` takes what Keras {version} exports. *Fast* is the compiled program of this package, *general*
 trains the model with Keras's own code on JAX. `engine="auto"` takes the fast one where it knows everything in a model.
-A command asks each of the names below with a small model, and writes this page: `python -m tools.keras_names`. The tests
-train every one that is taken beside plain Keras on TensorFlow, from the same weights and on the same batches: after 26
-steps all weights agree to 1e-4 of the largest. Layers that draw at random are compared at rate 0 or in inference, and
-the tests see that each member draws for itself. A name that a new version of Keras adds fails the tests.
+A command asks each name below with a small model, and writes this page: `python -m tools.keras_names`. The tests train
+every one that is taken beside plain Keras on TensorFlow, from the same weights and on the same batches: after 26 steps
+all weights agree to 1e-4 of the largest. Layers that draw at random are compared at rate 0 or in inference, and the
+tests see that each member draws for itself. A name that a new version of Keras adds fails the tests.
 
 {counts}
 """

@@ -10,7 +10,8 @@ import numpy as np
 from helpers._tensorflow import keras
 from tools.keras_names.parts import ABSTRACT, TOOL, TOOLS
 
-L, O, S = keras.layers, keras.optimizers, keras.optimizers.schedules
+L, S = keras.layers, keras.optimizers.schedules
+optimizers = keras.optimizers
 _CLASSES = 3
 _RNG = np.random.default_rng(2)
 _X = _RNG.normal(size=(8, 12)).astype(np.float32)
@@ -74,7 +75,9 @@ def _optimizers() -> dict[str, Callable[[], Any]]:
     found: dict[str, Callable[[], Any]] = {}
 
     def add(label: str, name: str, **options: Any) -> None:
-        found[label] = lambda: getattr(O, name)(**{"learning_rate": _RATES[name], **options})
+        found[label] = lambda: getattr(optimizers, name)(
+            **{"learning_rate": _RATES[name], **options}
+        )
 
     for name in _RATES:
         add(name, name)
@@ -84,11 +87,11 @@ def _optimizers() -> dict[str, Callable[[], Any]]:
     for option, values in _ALONE.items():
         add(f"Adam, {option} alone", "Adam", **values)
     for schedule, make in SCHEDULES.items():
-        found[f"SGD, {schedule}"] = lambda make=make: O.SGD(make())
-    found["Adam, CosineDecay"] = lambda: O.Adam(SCHEDULES["CosineDecay"]())
-    found["LossScaleOptimizer"] = lambda: O.LossScaleOptimizer(O.SGD(0.05))
-    found["MultiOptimizer"] = lambda: O.MultiOptimizer(
-        O.OptimizerMap(O.SGD(0.05), {".*second/.*": O.Adam(0.01)})
+        found[f"SGD, {schedule}"] = lambda make=make: optimizers.SGD(make())
+    found["Adam, CosineDecay"] = lambda: optimizers.Adam(SCHEDULES["CosineDecay"]())
+    found["LossScaleOptimizer"] = lambda: optimizers.LossScaleOptimizer(optimizers.SGD(0.05))
+    found["MultiOptimizer"] = lambda: optimizers.MultiOptimizer(
+        optimizers.OptimizerMap(optimizers.SGD(0.05), {".*second/.*": optimizers.Adam(0.01)})
     )
     return found
 
