@@ -16,8 +16,8 @@ TOOLS = dict.fromkeys(("deserialize", "get", "serialize"), TOOL)
 _OPERATIONS = {"glu": keras.activations.glu}
 _PLAIN = """
     celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear log_sigmoid log_softmax
-    mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax squareplus
-    tanh tanh_shrink threshold
+    mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax
+    squareplus tanh tanh_shrink threshold
 """
 
 

@@ -147,18 +147,16 @@ def twin(
     """
     model.compile(optimizer, loss, metrics=list(metrics), jit_compile=False)
     model.set_weights([w[1] for w in runs.initial_weights])
-    history: dict[str, list[float]] = {}
-    for epoch in runs.batches(1):
-        model.reset_metrics()
-        for rows in epoch:
-            with warnings.catch_warnings():  # of layers that pass no gradient on
-                warnings.filterwarnings("ignore", "Gradients do not exist")
-                logs = model.train_on_batch(x[rows], y[rows], return_dict=True)
-        for name, value in logs.items():
-            history.setdefault(name, []).append(float(np.mean(value)))
-    if hasattr(model.optimizer, "finalize_variable_values"):
-        model.optimizer.finalize_variable_values(model.trainable_variables)
-    return model, history
+    batches = [rows for epoch in runs.batches(1) for rows in epoch]
+    with warnings.catch_warnings():  # of layers that pass no gradient on
+        warnings.filterwarnings("ignore", "Gradients do not exist")
+        told = model.fit(
+            ((x[rows], y[rows]) for rows in batches),
+            epochs=EPOCHS,
+            steps_per_epoch=len(batches) // EPOCHS,
+            verbose=0,
+        )
+    return model, told.history
 
 
 def distance(ours: np.ndarray, theirs: np.ndarray) -> float:
