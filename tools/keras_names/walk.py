@@ -154,6 +154,7 @@ def twin(
             ((x[rows], y[rows]) for rows in batches),
             epochs=EPOCHS,
             steps_per_epoch=len(batches) // EPOCHS,
+            shuffle=False,
             verbose=0,
         )
     return model, told.history
