@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from helpers._base import paths
+from helpers._base import keras_config, paths
 
 _ALIVE = b"\0alive\0"
 # Reads to the end, which comes when the other side closes the pipe or dies, and then shows what was said unless the
@@ -172,13 +172,7 @@ if not XLA:
 
 def keras_settings() -> dict[str, Any]:
     """Return Keras's configuration, from keras.json or the caller: builders of models read it."""
-    config = keras.config
-    return {
-        "floatx": config.floatx(),
-        "dtype_policy": config.dtype_policy().name,
-        "image_data_format": config.image_data_format(),
-        "epsilon": config.epsilon(),
-    }
+    return keras_config.read(keras)
 
 
 def keras_defaults() -> dict[str, Any]:
@@ -206,9 +200,4 @@ def keras_defaults() -> dict[str, Any]:
 
 def keras_set(settings: dict[str, Any]) -> None:
     """Set Keras's configuration to what `keras_settings` has returned, here or in another process."""
-    config = keras.config
-    config.set_floatx(settings["floatx"])
-    # Made from floatx once, and then a setting of its own.
-    config.set_dtype_policy(settings["dtype_policy"])
-    config.set_image_data_format(settings["image_data_format"])
-    config.set_epsilon(settings["epsilon"])
+    keras_config.write(keras, settings)

@@ -8,10 +8,10 @@ import pytest
 
 FOLDER = pathlib.Path(__file__).parents[1] / "helpers"
 ORDER = [
-    *("_base", "_tensorflow", "stats", "data", "models", "engine", "pruning", "geometry", "plots"),
+    *("_base", "_jax", "_tensorflow", "stats", "data", "models", "engine", "pruning", "geometry", "plots"),
     *("claims", "experiments", "classroom", "assignments", "notebook"),
 ]
-WITHOUT_TENSORFLOW = ("_base", "stats", "data", "plots", "claims")
+WITHOUT_TENSORFLOW = ("_base", "_jax", "stats", "data", "plots", "claims")
 PATHS = {
     ".".join(["helpers", *path.relative_to(FOLDER).with_suffix("").parts]).removesuffix(
         ".__init__"

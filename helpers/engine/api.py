@@ -9,10 +9,13 @@ import numpy as np
 
 from helpers._base import checks
 from helpers.data import Dataset
-from helpers.engine import arrays, cluster, inference, plan, train
+from helpers.engine import arrays, cluster, general, general_model, inference, plan, train
 from helpers.engine.progress import bar
 from helpers.engine.recipe import recipe_of
 from helpers.engine.runs import Runs, collect
+from helpers.engine.unsupported import Unsupported
+
+ENGINES = ("auto", "fast", "general")
 
 
 def fit_many(
@@ -39,6 +42,7 @@ def fit_many(
     record_every: int = 1,
     early_stopping: Any = None,
     resumable: bool = False,
+    engine: str = "auto",
     progress: bool = True,
 ) -> Runs:
     """Train many independent copies of one Keras network as one compiled program.
@@ -107,6 +111,11 @@ def fit_many(
     resumable : bool
         Keep what `Runs.resume` needs: the weights as they were trained and the optimizer's state (with Adam twice the
         weights), best weights that are to be restored, masks, and a reference to the data set.
+    engine : {"auto", "fast", "general"}
+        "fast" has formulas of its own for the most used layers, optimizers, losses and metrics. "general" takes every
+        Keras model that its configuration can rebuild, and runs Keras's own steps on JAX in worker processes; it needs
+        the extra ``general``. "auto": the fast one where it knows everything that is asked for, else the general one,
+        which says so. ``runs.settings["engine"]`` tells.
     progress : bool
         Show a bar in live sessions for anything over two seconds.
 
@@ -135,7 +144,13 @@ def fit_many(
     improved on; and values are compared in single precision. Each member decides alone: the same bits whatever the
     others do.
 
-    Inside ``with helpers.cluster(client):`` other machines train the members.
+    Inside ``with helpers.cluster(client):`` other machines train the members; the general engine stays on this one.
+
+    What is other in the general engine: outputs may have any shape, and so may targets given as arrays; functions for
+    ``loss`` and ``metrics`` are Keras's own kind, of a batch's targets and outputs, written with ``keras.ops``;
+    metrics may be any of Keras; ``vary`` takes the learning rate only; an optimizer that averages weights
+    (``use_ema``) ends with the averages, as in `fit`. The bits are the same for the same call, too, but of Keras on
+    JAX: as near to `fit` as two of Keras's backends are to each other.
 
     Examples
     --------
@@ -147,6 +162,72 @@ def fit_many(
     >>> runs.history["loss"].shape
     (3, 2)
     """
+    asked = {
+        "validation_data": validation_data,
+        "validation_split": validation_split,
+        "sample_weight": sample_weight,
+        "members": members,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "shuffle": shuffle,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "loss": loss,
+        "metrics": metrics,
+        "vary": vary,
+        "initial_weights": initial_weights,
+        "masks": masks,
+        "snapshots": snapshots,
+        "seed": seed,
+        "record_every": record_every,
+        "early_stopping": early_stopping,
+        "resumable": resumable,
+    }
+    planned, kept = _planned(engine, model, dataset, y, asked, progress)
+    with bar(progress, planned.work, "network-epochs") as moved:
+        if isinstance(planned, general.Plan):
+            trained = general.train(planned, moved)
+        else:
+            trained = train.every_chunk(planned, moved)
+    return collect(planned, [trained], dataset=kept)
+
+
+def _planned(
+    engine: str, model: Any, dataset: Any, y: Any, asked: dict[str, Any], progress: bool
+) -> tuple[plan.Plan | general.Plan, Dataset | None]:
+    """Return the plan of the engine that is to train, and the data set, where `Runs.resume` needs it."""
+    if checks.one_of("engine", engine, ENGINES) != "general":
+        try:
+            return _fast(model, dataset, y, **asked)
+        except Unsupported as error:
+            if engine == "fast":
+                raise
+            _say_why(error, checks.flag("progress", progress))
+    return general.make(model, dataset, y, **asked), None
+
+
+def _say_why(error: Unsupported, said: bool) -> None:
+    """Say in one line that the general engine trains, or refuse where there is none."""
+    missing = general.lacking()
+    if missing:
+        raise ValueError(f"{error} The general engine knows it. {missing}") from error
+    if said:
+        reason = str(error).partition(". ")[0].removesuffix(".")
+        print(f"The general engine trains these networks (Keras on JAX): {reason}.")
+
+
+def _fast(
+    model: Any,
+    dataset: Any,
+    y: Any,
+    *,
+    validation_data: Any,
+    validation_split: float,
+    sample_weight: Any,
+    loss: Any,
+    **asked: Any,
+) -> tuple[plan.Plan, Dataset]:
+    """Return the plan of the fast engine, with the data set that arrays were made."""
     validation_weight = None
     if isinstance(dataset, Dataset):
         given = y is not None or validation_data is not None or validation_split
@@ -155,7 +236,7 @@ def fit_many(
             raise TypeError(f"Arguments `y`, `validation_data` and `validation_split` {text}")
     elif y is not None:
         model = recipe_of(model, np.shape(dataset)[1:])
-        asked = (
+        meant = (
             model.compiled.get("loss", loss) if isinstance(loss, str) and loss == "auto" else loss
         )
         if isinstance(validation_data, (tuple, list)) and len(validation_data) == 3:
@@ -165,37 +246,26 @@ def fit_many(
             whole = checks.array("sample_weight", sample_weight)
             sample_weight, validation_weight = whole[..., :first], whole[..., first:]
         dataset = arrays.dataset_of(
-            dataset, y, validation_data, validation_split, asked, model.template
+            dataset, y, validation_data, validation_split, meant, model.template
         )
     planned = plan.make(
         model,
         dataset,
-        members=members,
-        epochs=epochs,
-        batch_size=batch_size,
-        shuffle=shuffle,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
         loss=loss,
-        vary=vary,
-        initial_weights=initial_weights,
-        masks=masks,
-        snapshots=snapshots,
-        seed=seed,
-        record_every=record_every,
-        early_stopping=early_stopping,
-        resumable=resumable,
-        metrics=metrics,
         sample_weight=sample_weight,
         validation_weight=validation_weight,
+        **asked,
     )
-    with bar(progress, planned.work, "network-epochs") as moved:
-        trained = train.every_chunk(planned, moved)
-    return collect(planned, [trained], dataset=dataset)
+    return planned, dataset
 
 
 def predict_many(
-    model: Any, weights: Sequence[Any], x: Any, *, progress: bool = True
+    model: Any,
+    weights: Sequence[Any],
+    x: Any,
+    *,
+    engine: str = "auto",
+    progress: bool = True,
 ) -> np.ndarray:
     """Return the outputs of many copies of one network, for stacked weights that need not have been trained.
 
@@ -207,13 +277,15 @@ def predict_many(
         (M, ...) each, in the order of ``get_weights()``.
     x : array_like
         (N, ...) shared by all members, or (M, N, ...).
+    engine : {"auto", "fast", "general"}
+        As in `fit_many`.
     progress : bool
         Show a bar in live sessions for anything over two seconds.
 
     Returns
     -------
     numpy.ndarray
-        (M, N, outputs), inference mode.
+        (M, N, outputs), inference mode; (M, N, ...) in the general engine.
 
     Notes
     -----
@@ -232,7 +304,19 @@ def predict_many(
     >>> predict_many(models.linear((1,), 1), [slopes, offsets], [[3.0]])[:, 0, 0].tolist()
     [3.0, 4.0]
     """
-    recipe = recipe_of(model)
+    recipe: Any = None
+    if checks.one_of("engine", engine, ENGINES) != "general":
+        try:
+            recipe = recipe_of(model)
+        except Unsupported as error:
+            if engine == "fast":
+                raise
+            _say_why(error, checks.flag("progress", progress))
+    if recipe is None:
+        whole = general_model.GeneralModel(model)
+        weights, count = general_model.check_weights("weights", weights, whole)
+        with bar(progress, count, "networks") as moved:
+            return general.predict(whole, weights, x, moved)
     weights, count = inference.check_weights("weights", weights, recipe)
     with bar(progress, count, "networks") as moved:
         return inference.predict(recipe, weights, x, moved, cluster.current())

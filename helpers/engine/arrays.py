@@ -10,6 +10,7 @@ import numpy as np
 from helpers._base import checks
 from helpers.data import Dataset
 from helpers.engine import endings, losses
+from helpers.engine.unsupported import Unsupported
 
 _TASKS = {
     **dict.fromkeys(("mse", "mae", "huber"), "regression"),
@@ -93,10 +94,10 @@ def _task(loss, y, outputs, model):
         name = losses.ALIASES.get(loss, loss)
         if name not in _TASKS:
             expected = "one of " + ", ".join(sorted({*_TASKS, *losses.ALIASES}))
-            raise ValueError(checks.message("loss", expected, loss))
+            raise losses.unknown(expected, loss)
         return _TASKS[name]
     whole = y.dtype.kind in "biu"
-    if not whole and not _one_hot(y):
+    if not whole and not one_hot(y):
         return "regression"
     if outputs > 1:
         if callable(loss) or whole:
@@ -109,7 +110,7 @@ def _task(loss, y, outputs, model):
     )
 
 
-def _one_hot(y):
+def one_hot(y):
     """Return whether targets are rows of zeros with a single one."""
     return (
         y.ndim == 2 and y.shape[1] > 1 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
@@ -123,10 +124,14 @@ def _as_task(y, task, outputs):
     if y.ndim == 2 and y.shape[1] == 1:
         return y[:, 0]
     if y.ndim == 2 and y.shape[1] == outputs:
-        if not _one_hot(y):
-            raise ValueError(
+        if not one_hot(y):
+            raise Unsupported(
                 "Argument `y` must be labels, or rows of zeros with a single one. Received: other rows, such as "
-                f"{y[0].tolist()}. Targets that are shares of classes are not supported."
+                f"{y[0].tolist()}. Targets that are shares of classes are not known to the fast engine."
             )
         return y.argmax(axis=1)
+    if y.ndim > 1:
+        raise Unsupported(
+            f"Argument `y` must hold one label an example for the fast engine. Received: shape {y.shape}."
+        )
     return y

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from helpers._base import seeds
+from helpers._base.orders import epoch_orders, noise_keys, order_generator
 from helpers._tensorflow import keras
 
 
@@ -37,10 +38,10 @@ def draw(recipe, members, seed):
     list of numpy.ndarray
         (M, ...) each, in the order of ``get_weights()``.
     """
-    return [_draw_weight(w, members, seed, recipe.dtype) for w in recipe.weights]
+    return [draw_weight(w, members, seed, recipe.dtype) for w in recipe.weights]
 
 
-def _draw_weight(weight, members, seed, dtype):
+def draw_weight(weight, members, seed, dtype):
     """Return one weight of every member, (M, *shape)."""
     kind, scale = _distribution(weight.initializer, weight.shape)
     out = np.empty((members, *weight.shape), dtype)
@@ -121,19 +122,4 @@ def _reseeded(initializer, rng):
     return initializer
 
 
-def order_generator(seed, shuffle, member):
-    """Return the generator of a member's batch orders: its own, or one that all share."""
-    return seeds.generator(seed, "batches", *(() if shuffle == "shared" else (member,)))
-
-
-def epoch_orders(rng, examples, epochs):
-    """Return the next ``epochs`` random orders of the examples, (E, N) int32; consumes ``rng``."""
-    return rng.permuted(
-        np.broadcast_to(np.arange(examples, dtype=np.int32), (epochs, examples)), axis=1
-    )
-
-
-def noise_keys(seed, members):
-    """Return the keys of the generator behind dropout and noise layers, (M, 2) uint32 (see `noise`)."""
-    keys = [seeds.sequence(seed, "dropout", member).generate_state(2) for member in range(members)]
-    return np.array(keys, np.uint32)
+__all__ = ["draw", "epoch_orders", "noise_keys", "order_generator"]

@@ -13,6 +13,7 @@ import numpy as np
 
 from helpers._tensorflow import keras, tf
 from helpers.engine import noise
+from helpers.engine.unsupported import Unsupported
 
 L = keras.layers
 
@@ -250,7 +251,7 @@ def check_layer(layer):
     """Refuse, by name, a layer or a setting of a layer that has no member version."""
 
     def refuse(what, remedy=""):
-        raise ValueError(
+        raise Unsupported(
             f"Layer {layer.name!r} ({type(layer).__name__}) {what}."
             + (f" {remedy}" if remedy else "")
         )
@@ -259,7 +260,7 @@ def check_layer(layer):
     if kind not in APPLY and kind not in _EXAMPLEWISE:
         names = ", ".join(sorted(k.__name__ for k in {*APPLY, *_EXAMPLEWISE}))
         refuse(
-            "is not supported by fit_many", f"Supported: {names}; fit this model with Keras itself."
+            "is not known to the fast engine", f"It knows {names}."
         )
     if getattr(layer, "activity_regularizer", None) is not None:
         refuse("has an activity_regularizer, which is not supported")

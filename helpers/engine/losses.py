@@ -9,6 +9,7 @@ import numpy as np
 
 from helpers._base import checks
 from helpers._tensorflow import XLA, keras, tf
+from helpers.engine.unsupported import Unsupported
 
 ALIASES = {
     "mean_squared_error": "mse",
@@ -187,16 +188,32 @@ def _named(loss, task, outputs):
     name = default(task, outputs) if loss == "auto" else ALIASES.get(loss, loss)
     if name not in _BY_TASK[task]:
         allowed = ", ".join(map(repr, ("auto", *_BY_TASK[task])))
-        raise ValueError(
+        raise _kind_of_error(loss)(
             checks.message("loss", f"one of {allowed} for the task {task!r}, or a function", loss)
         )
     single = name in ("binary_crossentropy", "hinge")
     if single != (outputs == 1) and task != "regression":
         wanted = "1 output" if single else "one output per class"
-        raise ValueError(
+        raise Unsupported(
             f"Argument `loss`={name!r} needs a model with {wanted}. Received: {outputs} outputs."
         )
     return name
+
+
+def _kind_of_error(name):
+    """Return `Unsupported` for a name that Keras has and this module lacks; ValueError for any other."""
+    if name == "auto" or name in {*ALIASES, *sum(_BY_TASK.values(), ())}:
+        return ValueError
+    try:
+        keras.losses.get(name)
+    except ValueError:
+        return ValueError
+    return Unsupported
+
+
+def unknown(expected, name):
+    """Return the error for the name of a loss that is not among those expected."""
+    return _kind_of_error(name)(checks.message("loss", expected, name))
 
 
 def per_example(loss):
@@ -264,7 +281,7 @@ def _from_keras(loss):
     name = _KERAS.get(type(loss))
     if name is None:
         known = ", ".join(kind.__name__ for kind in _KERAS)
-        raise ValueError(
+        raise Unsupported(
             checks.message("loss", f"one of {known}, a name or a function", type(loss).__name__)
         )
     honoured = {"delta": "delta", "label_smoothing": "smoothing", "from_logits": "from_logits"}
@@ -283,7 +300,7 @@ def settings(name, given, honoured):
     )
     for key, value in found.items():
         if key not in (*honoured, "name", "dtype") and value != plain.get(key):
-            raise ValueError(
+            raise Unsupported(
                 f"Argument `{name}` must have {key}={plain.get(key)!r} in {type(given).__name__}. "
                 f"Received: {key}={value!r}."
             )

@@ -13,6 +13,7 @@ import numpy as np
 
 from helpers._base import checks
 from helpers._tensorflow import keras, tf
+from helpers.engine.unsupported import Unsupported
 
 # Hyperparameters with their admissible ranges: low, high, high_open.
 _RANGES = {
@@ -120,7 +121,7 @@ class Optimizer:
             )
         name = type(optimizer).__name__
         if name not in _DECLARES or not type(optimizer).__module__.startswith("keras."):
-            raise ValueError(checks.message("optimizer", f"one of {', '.join(_DECLARES)}", name))
+            raise Unsupported(checks.message("optimizer", f"one of {', '.join(_DECLARES)}", name))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter(
@@ -134,8 +135,8 @@ class Optimizer:
             ) from error
         for key in _REFUSED:
             if config.get(key):
-                raise ValueError(
-                    f"Optimizer {name} has {key}={config[key]!r}, which fit_many does not honour."
+                raise Unsupported(
+                    f"Optimizer {name} has {key}={config[key]!r}, which the fast engine does not honour."
                 )
         if getattr(optimizer, "_exclude_from_weight_decay", None) or getattr(
             optimizer, "_exclude_from_weight_decay_pattern", None

@@ -6,6 +6,8 @@ Everything travels as bytes and arrays: the scheduler, which need not have this 
 from __future__ import annotations
 
 import pickle
+import sys
+import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -69,8 +71,8 @@ def training(plan: Any) -> Parcel:
     return Parcel(
         kind="train_rows",
         settings=keras_settings(),
-        own=_own(
-            functions, {} if plan.recipe.of_keras and plan.optimizer.of_keras else _named(texts)
+        own=packed(
+            functions, {} if plan.recipe.of_keras and plan.optimizer.of_keras else named(texts)
         ),
         head=pickle.dumps(head),
         data={name: values for name, values in plan.data.items() if name not in plan.own},
@@ -95,7 +97,7 @@ def prediction(
     recipe: Any, weights: list[np.ndarray], x: np.ndarray, stacked: bool, width: int
 ) -> Parcel:
     """Return the parcel of predictions: checked weights (M, ...) at x (N, ...), or (M, N, ...) if stacked."""
-    own = _own([], {} if recipe.of_keras else _named(recipe.config))
+    own = packed([], {} if recipe.of_keras else named(recipe.config))
     return Parcel(
         kind="predict_rows",
         settings=keras_settings(),
@@ -129,7 +131,7 @@ def _members(plan: Any, place: slice) -> dict[str, Any]:
     return fields | {"data": {name: rows(plan.data[name]) for name in plan.own}}
 
 
-def _named(texts: str) -> dict[str, Any]:
+def named(texts: str) -> dict[str, Any]:
     """Return the Keras objects of the caller's own whose names stand in a configuration."""
     return {
         name: own
@@ -138,12 +140,20 @@ def _named(texts: str) -> dict[str, Any]:
     }
 
 
-def _own(functions: Sequence[Callable[..., Any]], objects: Mapping[str, Any]) -> bytes:
-    """Return code of the caller's own as bytes; what is defined in a notebook travels whole."""
+def packed(
+    functions: Sequence[Callable[..., Any]], objects: Mapping[str, Any], whole: bool = False
+) -> bytes:
+    """Return code of the caller's own as bytes; what is defined in a notebook travels whole.
+
+    ``whole``: so does what is defined in modules that are not installed, which need not be importable there then.
+    """
     if not functions and not objects:
         return b""
-    import cloudpickle  # of the extra `cluster`
+    import cloudpickle  # of the extras `cluster` and `general`
 
+    modules = _not_installed([*functions, *objects.values()]) if whole else []
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
     try:
         return cloudpickle.dumps((list(functions), dict(objects)))
     except Exception as error:  # whatever an object says when it is pickled
@@ -152,3 +162,14 @@ def _own(functions: Sequence[Callable[..., Any]], objects: Mapping[str, Any]) ->
             f"Argument {what} holds code of yours that cannot be sent to workers: {error}. Define functions that use "
             "only their arguments, constants and modules: no open files, locks, tensors or models from outside."
         ) from error
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _not_installed(values: Sequence[Any]) -> list[Any]:
+    """Return the modules that define these functions and classes and lie outside of Python's own folders."""
+    folders = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platlib", "purelib"))
+    names = {getattr(value, "__module__", None) or type(value).__module__ for value in values}
+    modules = [sys.modules[name] for name in sorted(names - {"__main__"}) if name in sys.modules]
+    return [m for m in modules if not str(getattr(m, "__file__", folders[0])).startswith(folders)]

@@ -216,7 +216,7 @@ def make(
     asked = hyper.given(recipe, read, members, learning_rate, vary)
     read = replace(read, values=asked.values)
     values = hyper.tensors(recipe, members, asked)
-    kept = _check_masks(recipe, members, masks)
+    kept = check_masks(recipe, members, masks)
     initial = _initial_weights(recipe, members, initial_weights, seed)
     for position, mask in kept.items():
         initial[position] = initial[position] * mask
@@ -266,6 +266,7 @@ def make(
         "initial_weights": "drawn" if initial_weights is None else "given",
         "dtype": recipe.dtype,
         "keras": keras_settings(),
+        "engine": "fast",
     }
     return Plan(
         recipe=recipe,
@@ -347,7 +348,7 @@ def _check_size(
         raise ValueError(checks.message("members", expected, members, remedy))
 
 
-def _check_masks(recipe: Recipe, members: int, masks: Any) -> dict[int, np.ndarray]:
+def check_masks(recipe: Recipe, members: int, masks: Any) -> dict[int, np.ndarray]:
     """Return the masks (M, ...) by weight index."""
     if masks is None:
         return {}

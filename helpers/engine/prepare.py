@@ -13,9 +13,10 @@ import numpy as np
 
 from helpers._base import checks
 from helpers._tensorflow import keras
+from helpers.engine.unsupported import Unsupported
 
 
-def resolve(model):
+def called(model):
     """Return the Keras model itself: a builder is called; anything else is checked."""
     if not isinstance(model, keras.layers.Layer) and callable(model):
         try:
@@ -49,18 +50,31 @@ def resolve(model):
                 "model", "a Keras model or a function of no arguments that returns one", model
             )
         )
+    return model
+
+
+def resolve(model):
+    """Return the Keras model itself, if its graph of layers can be read; see `called`."""
+    model = called(model)
     if not isinstance(model, (keras.Sequential, keras.src.models.Functional)):
-        raise TypeError(
-            "Argument `model` must be Sequential or Functional. "
+        raise Unsupported(
+            "Argument `model` must be Sequential or Functional for the fast engine. "
             f"Received: {type(model).__name__}, a subclass whose graph cannot be read."
         )
+    check_steps(model)
     base = keras.Sequential if isinstance(model, keras.Sequential) else keras.Model
-    for method in ("train_step", "compute_loss"):
-        if getattr(type(model), method) is not getattr(base, method):
-            raise ValueError(
-                f"Argument `model` overrides {method}, which fit_many would ignore. Use plain Keras for it."
-            )
+    if type(model).compute_loss is not base.compute_loss:
+        raise Unsupported("Argument `model` overrides compute_loss, which the fast engine would ignore.")
     return model
+
+
+def check_steps(model):
+    """Refuse a model with a step of its own."""
+    base = keras.Sequential if isinstance(model, keras.Sequential) else keras.Model
+    if type(model).train_step is not base.train_step:
+        raise ValueError(
+            "Argument `model` overrides train_step, which fit_many would ignore. Use plain Keras for it."
+        )
 
 
 def shaped(model, input_shape=None):
@@ -173,7 +187,7 @@ def flat(model):
     }
     before = [v for v in before if v in own]  # a layer that holds constants now has no weights
     if [own[v] for v in before] != [id(v) for v in made.weights]:
-        raise ValueError(
+        raise Unsupported(
             "Argument `model` holds models inside whose weights come in another order than those of its layers, one "
             "after the other. Build it of layers."
         )

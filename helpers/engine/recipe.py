@@ -20,6 +20,7 @@ from helpers._base import builders
 from helpers._tensorflow import keras
 from helpers.engine import endings, prepare
 from helpers.engine.layers import APPLY, check_layer, is_of_keras, merged, operation_is_elementwise
+from helpers.engine.unsupported import Unsupported
 
 MOST_READ = 32
 _read, _lock = {}, threading.Lock()
@@ -53,7 +54,7 @@ def _penalties(variable, layer):
         return None, float(found.l2)
     if type(found) is kinds.L1L2:
         return float(found.l1), float(found.l2)
-    raise ValueError(
+    raise Unsupported(
         f"Layer {layer.name!r} has the regularizer {type(found).__name__}; only L1, L2 and L1L2 are supported."
     )
 
@@ -116,7 +117,7 @@ class Recipe:
             if not isinstance(operation, keras.layers.Layer) and not operation_is_elementwise(
                 operation
             ):
-                raise ValueError(
+                raise Unsupported(
                     f"Operation {type(operation).__name__!r} between layers is not supported: only elementwise "
                     "operations are. Use a layer (Concatenate, Flatten, Reshape, a pooling layer) instead."
                 )
@@ -125,14 +126,14 @@ class Recipe:
         self.input_shape = tuple(model.input_shape[1:])
         self.output_shape = tuple(model.output_shape[1:])
         if len(self.output_shape) != 1 or None in self.input_shape:
-            raise ValueError(
+            raise Unsupported(
                 "Argument `model` must map inputs of a fixed shape to (batch, outputs). "
                 f"Received: {model.input_shape} to {model.output_shape}."
             )
         self.weights = self._read_weights(model)
         dtypes = {layer.compute_dtype for layer in self.layers} | {v.dtype for v in model.weights}
         if len(dtypes) > 1 or not dtypes <= {"float32", "float64"}:
-            raise ValueError(
+            raise Unsupported(
                 f"Argument `model` must be all float32 or all float64. Received: dtypes {sorted(dtypes)}."
             )
         (self.dtype,) = dtypes or {"float32"}
@@ -154,7 +155,7 @@ class Recipe:
             index, layer = owner[id(variable)]
             name = variable.name
             if variable.constraint is not None:
-                raise ValueError(
+                raise Unsupported(
                     f"Layer {layer.name!r} has a constraint on {name!r}; constraints are not supported."
                 )
             l1, l2 = _penalties(variable, layer)
@@ -168,7 +169,7 @@ class Recipe:
             counts[name] = ordinal + 1
             initializer = getattr(layer, f"{name}_initializer")
             if not isinstance(initializer, keras.initializers.Initializer):
-                raise ValueError(
+                raise Unsupported(
                     f"Layer {layer.name!r} has the {name} initializer {initializer!r}, which cannot be seeded per "
                     "member. Use or subclass a keras.initializers class."
                 )

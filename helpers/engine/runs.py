@@ -18,8 +18,9 @@ import pandas as pd
 from helpers._base import checks
 from helpers._tensorflow import keras
 from helpers.data import Dataset
-from helpers.engine import draws, inference, plan, stopping, train
+from helpers.engine import draws, general, inference, plan, stopping, train
 from helpers.engine.continuation import Continuation
+from helpers.engine.general_model import GeneralModel
 from helpers.engine.plan import Plan
 from helpers.engine.progress import bar
 from helpers.engine.recipe import recipe_of, unstack
@@ -103,7 +104,7 @@ class Runs:
         self.initial_weights, self.weights, self.snapshots = initial_weights, weights, snapshots
         self.diverged = diverged
         self.stopped_epoch, self.best_epoch = stopped_epoch, best_epoch
-        self._continuation: Continuation | None = continuation
+        self._continuation: Continuation | general.Continuation | None = continuation
 
     @property
     def members(self) -> int:
@@ -240,6 +241,8 @@ class Runs:
         numpy.ndarray
             (M, N, outputs).
         """
+        if isinstance(self._recipe, GeneralModel):
+            return general.predict(self._recipe, self._at(epoch), x)
         return inference.predict(self._recipe, self._at(epoch), x)
 
     def evaluate(self, x: Any, y: Any, epoch: int | None = None) -> dict[str, np.ndarray]:
@@ -260,6 +263,8 @@ class Runs:
             (M,) per metric, inference mode.
         """
         recipe, probabilities = self._recipe, self.settings.get("outputs") == "probabilities"
+        if isinstance(recipe, GeneralModel):
+            return general.evaluate(recipe, self._at(epoch), x, y, self.settings)
         if probabilities and recipe.without_ending is not None:
             recipe, probabilities = recipe.without_ending, False
         task = self.settings["task"]
@@ -308,7 +313,8 @@ class Runs:
             Epochs whose weights are kept besides those so far, counted from the start of the whole training: from the
             last epoch of these runs on.
         dataset : Dataset, optional
-            The data that the runs were trained on. Needed for runs that were loaded from files, which hold no data.
+            The data that the runs were trained on. Needed for runs that were loaded from files, which hold no data;
+            never for runs of the general engine, which hold it, and whose files cannot be resumed.
         progress : bool
             Show a bar in live sessions for anything over two seconds.
 
@@ -353,9 +359,13 @@ class Runs:
         )
         first = self.settings["epochs"]
         kept = plan.check_snapshots(snapshots, first, planned.epochs)
-        planned = dataclasses.replace(planned, snapshots=kept)
         with bar(progress, planned.work, "network-epochs") as moved:
-            trained = train.every_chunk(planned, moved)
+            if isinstance(planned, general.Plan):
+                planned = general.with_snapshots(planned, kept)
+                trained: Any = general.train(planned, moved)
+            else:
+                planned = dataclasses.replace(planned, snapshots=kept)
+                trained = train.every_chunk(planned, moved)
         return collect(planned, [trained], dataset=dataset, before=self)
 
     def save(self, folder: str | Path) -> None:
@@ -384,7 +394,7 @@ class Runs:
         for stage, weights in stages.items():
             arrays |= {f"weights/{stage}/{i}": w for i, w in enumerate(weights)}
         text = {"schema": _SCHEMA, "model": self._recipe.config, "settings": self.settings}
-        if self._continuation is not None:
+        if isinstance(self._continuation, Continuation):
             text["resume"] = self._continuation.text()
             arrays |= {f"resume/{key}": v for key, v in self._continuation.arrays().items()}
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -455,8 +465,9 @@ class Runs:
             len(diverged), np.int32
         )  # files of earlier versions know no early stopping
         resume = text.get("resume")
+        of_general = text["settings"].get("engine") == "general"
         return cls(
-            recipe_of(model),
+            GeneralModel(model) if of_general else recipe_of(model),
             text["settings"],
             part("vary/"),
             part("history/"),
@@ -471,8 +482,8 @@ class Runs:
 
 
 def collect(
-    planned: Plan,
-    chunks: Sequence[train.Trained],
+    planned: Plan | general.Plan,
+    chunks: Sequence[Any],
     *,
     dataset: Dataset | None = None,
     before: Runs | None = None,
@@ -481,10 +492,10 @@ def collect(
 
     Parameters
     ----------
-    planned : Plan
-        From `plan.make`.
-    chunks : sequence of train.Trained
-        Of all members, in order: one for each chunk, or one for all from `every_chunk`.
+    planned : plan.Plan or general.Plan
+        From `plan.make` or `general.make`.
+    chunks : sequence of train.Trained or jobs.Trained
+        Of all members, in order: one for each chunk, or one for all from `every_chunk` or `general.train`.
     dataset : Dataset, optional
         What a resumable plan was made of; without it, `Runs.resume` asks for it.
     before : Runs, optional
@@ -495,11 +506,12 @@ def collect(
     Runs
         With the initial weights and settings of the planned.
     """
-    flat = [each.flat() for each in chunks]
-    arrays = [
-        parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in zip(*flat, strict=True)
-    ]
-    whole = train.filled(planned, arrays)
+    if isinstance(planned, general.Plan):
+        (whole,) = chunks
+    else:
+        flat = [each.flat() for each in chunks]
+        arrays = [p[0] if len(p) == 1 else np.concatenate(p) for p in zip(*flat, strict=True)]
+        whole = train.filled(planned, arrays)
     if len(whole.finite) != planned.members:
         raise ValueError(
             f"All {planned.members} members are needed. Received: {len(whole.finite)}."
@@ -537,12 +549,21 @@ def collect(
         diverged,
         whole.stopped,
         whole.best,
-        Continuation.of(planned, finite, whole.state, dataset) if planned.resumable else None,
+        _continuation(planned, finite, whole.state, dataset) if planned.resumable else None,
     )
 
 
+def _continuation(
+    planned: Plan | general.Plan, finite: np.ndarray, state: list[np.ndarray], dataset: Any
+) -> Continuation | general.Continuation:
+    """Return what `Runs.resume` needs of a training."""
+    if isinstance(planned, general.Plan):
+        return general.Continuation(planned, finite, state)
+    return Continuation.of(planned, finite, state, dataset)
+
+
 def _history(
-    planned: Plan, whole: train.Trained, recorded: np.ndarray, before: Runs | None
+    planned: Plan | general.Plan, whole: Any, recorded: np.ndarray, before: Runs | None
 ) -> dict[str, np.ndarray]:
     """Return the history (M, E) of the recorded epochs, those of runs before first.
 

@@ -1,0 +1,83 @@
+"""A Keras model built in a worker, and what of its variables is what.
+
+Axes in comments: W members of a chunk come first in every array of a member.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+
+from helpers._base import keras_config
+from helpers._jax import metrics
+from helpers._jax.jobs import Compiled, Model
+
+
+def model_of(job: Model) -> tuple[Any, list[Any]]:
+    """Return a model as its JSON has it, and the caller's functions."""
+    keras_config.write(keras, job.settings)
+    functions: list[Any] = []
+    if job.own:
+        functions, objects = pickle.loads(job.own)
+        keras.saving.get_custom_objects().update(objects)
+    model = keras.models.model_from_json(job.config)
+    if not model.built:
+        model.build((None, *job.input_shape))
+    return model, functions
+
+
+def compile_model(model: Any, functions: list[Any], how: Compiled, ending: str) -> None:
+    """Compile a model, so that its own ``train_step`` and ``test_step`` compute what is recorded."""
+
+    def made(given: Any) -> Any:
+        if isinstance(given, int):
+            return functions[given]
+        return keras.saving.deserialize_keras_object(given) if isinstance(given, dict) else given
+
+    optimizer = keras.optimizers.deserialize(how.optimizer)
+    model.compile(optimizer, made(how.loss), metrics=[made(one) for one in how.metrics])
+    usual = [metrics.usual(name, kind, how.probabilities) for name, kind in how.usual]
+    model.recorded_anyway = usual  # Keras finds metrics that are attributes
+    inner = model.compute_metrics
+
+    def compute_metrics(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        for metric in usual:
+            metric.update_state(y, y_pred)
+        return inner(x, y, metrics.ended(y_pred, ending), sample_weight)
+
+    model.compute_metrics = compute_metrics
+    optimizer.build(model.trainable_variables)
+
+
+def seed_states(model: Any) -> list[int]:
+    """Return which of the variables that are not trained are the states of random generators."""
+    own = {id(variable) for variable in model.weights}
+    return [
+        index
+        for index, variable in enumerate(model.non_trainable_variables)
+        if id(variable) not in own and tuple(variable.shape) == (2,)
+    ]
+
+
+def generator_state(keys: np.ndarray, ordinal: int) -> np.ndarray:
+    """Return the state (W, 2) uint32 of one of a model's random generators, from the members' keys (W, 2)."""
+    words = [np.random.SeedSequence([*map(int, key), ordinal]).generate_state(2) for key in keys]
+    return np.array(words, np.uint32)
+
+
+def places(model: Any) -> list[tuple[bool, int]]:
+    """Return where each entry of ``get_weights()`` is: whether among the trainable variables, and its number there."""
+    trained = {id(v): i for i, v in enumerate(model.trainable_variables)}
+    other = {id(v): i for i, v in enumerate(model.non_trainable_variables)}
+    return [
+        (True, trained[id(v)]) if id(v) in trained else (False, other[id(v)]) for v in model.weights
+    ]
+
+
+def values(variables: list[Any]) -> list[np.ndarray]:
+    """Return the values of variables as arrays."""
+    return [np.asarray(jax.device_get(variable.value)) for variable in variables]
