@@ -1,8 +1,8 @@
 """A worker: reads questions from standard input and writes answers to standard output, both pickled, to the end.
 
 Questions are ``(what, name, job or None, arguments)``: a job is sent once and kept under its name. Answers are
-``("moved", amount)`` on the way, then ``("done", result)``, ``("failed", type, text, traceback)``, or ``("lacks", name)``
-where the job is not held any more.
+``("moved", amount)`` on the way, then ``("done", result)``, ``("failed", type, text, traceback)``, or, where the job is
+not held any more, ``("lacks", name)``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def main() -> None:
             say("failed", type(error).__name__, str(error), traceback.format_exc())
 
 
-def _answer(kept: dict[str, Any], what: str, name: str, job: Any, arguments: Any, moved: Any) -> Any:
+def _answer(
+    kept: dict[str, Any], what: str, name: str, job: Any, arguments: Any, moved: Any
+) -> Any:
     """Return what a question asks for."""
     from helpers._jax import building, training
 

@@ -16,7 +16,9 @@ def usual(name: str, kind: str, probabilities: bool) -> Any:
         if outputs.shape[-1] == 1:
             border = 0.5 if probabilities else 0.0
             found = ops.cast(outputs > border, "float32")
-            return ops.cast(ops.equal(ops.cast(as_outputs(y, outputs), "float32"), found), "float32")
+            return ops.cast(
+                ops.equal(ops.cast(as_outputs(y, outputs), "float32"), found), "float32"
+            )
         labels = y if len(y.shape) < len(outputs.shape) else ops.argmax(y, axis=-1)
         found = ops.argmax(outputs, axis=-1)
         return ops.cast(ops.equal(ops.cast(labels, found.dtype), found), "float32")

@@ -9,7 +9,7 @@ import numpy as np
 
 from helpers._base import checks
 from helpers.data import Dataset
-from helpers.engine import arrays, cluster, general, general_model, inference, plan, train
+from helpers.engine import arrays, cluster, general, inference, plan, train
 from helpers.engine.progress import bar
 from helpers.engine.recipe import recipe_of
 from helpers.engine.runs import Runs, collect
@@ -313,8 +313,8 @@ def predict_many(
                 raise
             _say_why(error, checks.flag("progress", progress))
     if recipe is None:
-        whole = general_model.GeneralModel(model)
-        weights, count = general_model.check_weights("weights", weights, whole)
+        whole = general.GeneralModel(model)
+        weights, count = general.check_weights("weights", weights, whole)
         with bar(progress, count, "networks") as moved:
             return general.predict(whole, weights, x, moved)
     weights, count = inference.check_weights("weights", weights, recipe)

@@ -259,9 +259,7 @@ def check_layer(layer):
     kind = type(layer)
     if kind not in APPLY and kind not in _EXAMPLEWISE:
         names = ", ".join(sorted(k.__name__ for k in {*APPLY, *_EXAMPLEWISE}))
-        refuse(
-            "is not known to the fast engine", f"It knows {names}."
-        )
+        refuse("is not known to the fast engine", f"It knows {names}.")
     if getattr(layer, "activity_regularizer", None) is not None:
         refuse("has an activity_regularizer, which is not supported")
     if kind in (L.Conv1D, L.Conv2D) and (layer.groups != 1 or layer.data_format != "channels_last"):

@@ -64,7 +64,9 @@ def resolve(model):
     check_steps(model)
     base = keras.Sequential if isinstance(model, keras.Sequential) else keras.Model
     if type(model).compute_loss is not base.compute_loss:
-        raise Unsupported("Argument `model` overrides compute_loss, which the fast engine would ignore.")
+        raise Unsupported(
+            "Argument `model` overrides compute_loss, which the fast engine would ignore."
+        )
     return model
 
 

@@ -20,7 +20,6 @@ from helpers._tensorflow import keras
 from helpers.data import Dataset
 from helpers.engine import draws, general, inference, plan, stopping, train
 from helpers.engine.continuation import Continuation
-from helpers.engine.general_model import GeneralModel
 from helpers.engine.plan import Plan
 from helpers.engine.progress import bar
 from helpers.engine.recipe import recipe_of, unstack
@@ -241,7 +240,7 @@ class Runs:
         numpy.ndarray
             (M, N, outputs).
         """
-        if isinstance(self._recipe, GeneralModel):
+        if isinstance(self._recipe, general.GeneralModel):
             return general.predict(self._recipe, self._at(epoch), x)
         return inference.predict(self._recipe, self._at(epoch), x)
 
@@ -263,7 +262,7 @@ class Runs:
             (M,) per metric, inference mode.
         """
         recipe, probabilities = self._recipe, self.settings.get("outputs") == "probabilities"
-        if isinstance(recipe, GeneralModel):
+        if isinstance(recipe, general.GeneralModel):
             return general.evaluate(recipe, self._at(epoch), x, y, self.settings)
         if probabilities and recipe.without_ending is not None:
             recipe, probabilities = recipe.without_ending, False
@@ -467,7 +466,7 @@ class Runs:
         resume = text.get("resume")
         of_general = text["settings"].get("engine") == "general"
         return cls(
-            GeneralModel(model) if of_general else recipe_of(model),
+            general.GeneralModel(model) if of_general else recipe_of(model),
             text["settings"],
             part("vary/"),
             part("history/"),

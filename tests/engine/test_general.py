@@ -11,8 +11,9 @@ import pytest
 
 from helpers import fit_many, predict_many
 from helpers._tensorflow import keras, tf
-from helpers.engine import general, pool, runtime
-from helpers.engine.pool import POOL
+from helpers.engine import general, runtime
+from helpers.engine.general import pool, running
+from helpers.engine.general.pool import POOL
 from helpers.engine.runs import Runs
 from helpers.engine.unsupported import Unsupported
 
@@ -176,15 +177,19 @@ def test_a_member_equals_plain_keras(kind):
     runs = fit(build, x, y, loss, epochs=9, sample_weight=weights)
     assert runs.settings["engine"] == "general"
     theirs = by_keras(runs, build, x, y, loss, weights=weights)
-    moved = [np.abs(a[1] - b[1]).max() for a, b in zip(runs.weights, runs.initial_weights, strict=True)]
+    moved = [
+        np.abs(a[1] - b[1]).max() for a, b in zip(runs.weights, runs.initial_weights, strict=True)
+    ]
     assert max(moved) > 1e-3
     close([w[1] for w in runs.weights], theirs)
     outputs = runs.predict(x)
-    np.testing.assert_allclose(outputs[1], runs.model(1).predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        outputs[1], runs.model(1).predict(x, verbose=0), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_an_embedding_gets_the_gradient_of_all_its_rows_at_once():
-    """On TensorFlow Keras gives Adam the rows that were looked up one by one, and squares them before they are added."""
+    """On TensorFlow Keras gives Adam the rows that were looked up one by one: squared before they are added."""
     runs = fit(text_classifier, TOKENS, TWO, "binary_crossentropy", optimizer="adam", epochs=1)
     model, optimizer = text_classifier(), K.optimizers.Adam()
     model.set_weights([w[1] for w in runs.initial_weights])
@@ -244,7 +249,8 @@ def test_early_stopping_is_that_of_the_fast_engine(restore):
     rates = [0.01, 0.1, 0.5, 1.0, 2.0]
     options = {"members": 5, "epochs": 8, "early_stopping": stops, "learning_rate": rates}
     fast, other = (
-        fit(mlp, X, LABELS, engine=name, validation_split=0.3, **options) for name in ("fast", "general")
+        fit(mlp, X, LABELS, engine=name, validation_split=0.3, **options)
+        for name in ("fast", "general")
     )
     assert (other.stopped_epoch > 0).any()
     np.testing.assert_array_equal(fast.stopped_epoch, other.stopped_epoch)
@@ -272,7 +278,14 @@ def test_resume_goes_on_as_one_call_would():
     options = {"engine": "general", "optimizer": "adam", "early_stopping": stops}
     whole = fit(lambda: mlp(0.4), X, LABELS, epochs=7, record_every=2, **options)
     start = fit(
-        lambda: mlp(0.4), X, LABELS, epochs=3, record_every=2, resumable=True, snapshots=(1,), **options
+        lambda: mlp(0.4),
+        X,
+        LABELS,
+        epochs=3,
+        record_every=2,
+        resumable=True,
+        snapshots=(1,),
+        **options,
     )
     both = start.resume(4, snapshots=(3, 5))
     same(whole, both)
@@ -308,7 +321,7 @@ def test_nobody_waits_for_what_is_stopped():
     threading.Timer(0.5, stop.set).start()
     began = time.monotonic()
     plan = general.make(mlp, X, LABELS, members=1, epochs=100_000, optimizer="sgd", loss="auto")
-    members = general._members(plan, runtime.chunk(0, 1, plan.job.width))
+    members = running.members_of(plan, runtime.chunk(0, 1, plan.job.width))
     assert POOL.ask("train", "endless", plan.job, members, stop=stop) is None
     assert time.monotonic() - began < 60
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
@@ -372,7 +385,10 @@ def stepping():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"vary": {"momentum": [0.1, 0.2, 0.3]}}, "`vary` has the key 'momentum'.*only learning_rate"),
+        (
+            {"vary": {"momentum": [0.1, 0.2, 0.3]}},
+            "`vary` has the key 'momentum'.*only learning_rate",
+        ),
         ({"learning_rate": [0.1, 0.2]}, "`learning_rate` must have shape"),
         ({"loss": "mean_error"}, "`loss` must be"),
         ({"metrics": ["beauty"]}, "`metrics` must be"),

@@ -62,7 +62,9 @@ class GeneralModel:
         self.config = _serialized(model)
         with _initializers() as drawn:
             self.template = self._rebuilt(input_shape)
-        if [tuple(v.shape) for v in self.template.weights] != [tuple(v.shape) for v in model.weights]:
+        if [tuple(v.shape) for v in self.template.weights] != [
+            tuple(v.shape) for v in model.weights
+        ]:
             raise ValueError(
                 "Argument `model` cannot be rebuilt from its configuration: a copy has other weights than it. A "
                 "subclass needs get_config with all that its layers depend on."
@@ -75,11 +77,14 @@ class GeneralModel:
                 f"Received: {strange[0]}."
             )
         self.weights = self._read_weights(drawn)
-        shape = getattr(self.template, "input_shape", None) if _has_graph(self.template) else None
+        shape = getattr(self.template, "input_shape", None) if has_graph(self.template) else None
         self.input_shape = tuple(shape[1:]) if shape is not None else tuple(input_shape or ())
         self.output_shape = self._output_shape()
         self.own = parcels.named(self.config)
-        self.convolutional = any("Conv" in type(layer).__name__ for layer in _layers(self.template))
+        self.convolutional = any(
+            "Conv" in type(layer).__name__
+            for layer in self.template._flatten_layers(include_self=False)
+        )
 
     def _rebuilt(self, input_shape: tuple[int, ...] | None) -> Any:
         try:
@@ -94,7 +99,7 @@ class GeneralModel:
         return template
 
     def _output_shape(self) -> tuple[int | None, ...]:
-        if _has_graph(self.template):
+        if has_graph(self.template):
             return tuple(self.template.output_shape[1:])
         found = self.template.compute_output_shape((None, *self.input_shape))
         if not isinstance(found, tuple) or any(isinstance(n, (tuple, list)) for n in found):
@@ -111,7 +116,9 @@ class GeneralModel:
             if isinstance(initializer, str):
                 initializer = keras.initializers.get(initializer)
             shape, trainable = tuple(variable.shape), bool(variable.trainable)
-            found.append(Weight(variable.name, 0, shape, trainable, None, None, initializer, ordinal))
+            found.append(
+                Weight(variable.name, 0, shape, trainable, None, None, initializer, ordinal)
+            )
         return tuple(found)
 
     def __reduce__(self):
@@ -139,13 +146,13 @@ class GeneralModel:
     @functools.cached_property
     def without_ending(self) -> GeneralModel | None:
         """The model without its final softmax or sigmoid; None where it ends in neither."""
-        if not _has_graph(self.template) or endings.final(self.template) is None:
+        if not has_graph(self.template) or endings.final(self.template) is None:
             return None
         return GeneralModel(endings.undone(self.template), self.input_shape)
 
     def ends_in(self) -> str:
         """Return what outputs are: "logits", "probabilities" or "unclear"."""
-        graph = _has_graph(self.template)
+        graph = has_graph(self.template)
         return endings.kind_of(self.template.outputs[0]) if graph else endings.UNCLEAR
 
     def keras_model(self, weights: Any = None) -> Any:
@@ -195,14 +202,9 @@ def _from_json(config: str, input_shape: tuple[int, ...]) -> GeneralModel:
     return GeneralModel(keras.models.model_from_json(config), input_shape)
 
 
-def _has_graph(model: Any) -> bool:
-    """Return whether the model's inputs and outputs are known as symbolic tensors: one of each, see `prepare.shaped`."""
+def has_graph(model: Any) -> bool:
+    """Return whether a model's one input and one output are known as symbolic tensors."""
     return isinstance(model, (keras.Sequential, keras.src.models.Functional))
-
-
-def _layers(model: Any) -> Iterator[Any]:
-    for layer in model._flatten_layers(include_self=False):
-        yield layer
 
 
 def _called_once(model: Any, input_shape: tuple[int, ...]) -> None:
@@ -271,6 +273,8 @@ def check_weights(
             raise ValueError(f"Argument `{name}` must hold one member or more.")
     arrays = [
         checks.array(f"{name}[{i}]", value, shape=(members, *spec.shape), dtype=dtype, finite=False)
-        for i, (value, spec, dtype) in enumerate(zip(weights, model.weights, model.dtypes, strict=True))
+        for i, (value, spec, dtype) in enumerate(
+            zip(weights, model.weights, model.dtypes, strict=True)
+        )
     ]
     return arrays, members

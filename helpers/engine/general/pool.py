@@ -59,7 +59,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        root = str(Path(__file__).parents[2])
+        root = str(Path(__file__).parents[3])
         flags = os.environ.get("XLA_FLAGS", "")
         ours = {
             "KERAS_BACKEND": "jax",
