@@ -33,7 +33,7 @@ NO_CASE: dict[str, Mapping[str, str]] = {
 # What no engine takes, for the reason that the call gives.
 REFUSED: set[str] = set(
     "Hashing HashedCrossing IntegerLookup RandomCrop RandomElasticTransform RandomShear ScheduleFreeAdamW "
-    "SpectralNormalization".split()
+    "SpectralNormalization MultiOptimizer".split()
 )
 BATCH, EPOCHS = 4, 13  # two batches of four in each epoch
 RATE = 0.02
