@@ -1,5 +1,7 @@
 """Every public name of Keras is in the table of `tools.keras_names`, and what the table says of it is true."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,14 @@ def test_branches_that_the_fast_engine_knows_train_as_keras_trains_them(room, un
     assert bool(known) == (room != "constraints")
     if known:
         trains_as_keras(known, "fast")
+
+
+@pytest.mark.parametrize("name", walk.REFUSED)
+def test_what_no_engine_takes_is_refused_with_the_reason(name):
+    room = "layers" if name in LISTED["layers"] else "optimizers"
+    call = walk.call_of(room, name)
+    assert not walk.takes("fast", call)
+    assert re.search(walk.REFUSED[name][1], walk.refusal("general", call))
 
 
 def draws(cases, seed=4):

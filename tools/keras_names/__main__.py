@@ -1,20 +1,20 @@
 """Write docs/keras_names.md: which engine takes what Keras exports; ``python -m tools.keras_names``.
 
-Each name is asked for at the door, with a small model and nothing trained; that what is let in trains as Keras trains
-it is for tests/tools/test_keras_names.py.
+Whether the fast engine takes a name it is asked, with a small model and nothing trained. The general engine takes all
+others but those in `walk.REFUSED`: tests/tools/test_keras_names.py sees that, and that both train as Keras does.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import pandas as pd
 
 from helpers._tensorflow import keras
 from tools import surroundings
-from tools.keras_names import measures, parts, training, walk
+from tools.keras_names import walk
 
 PAGE = surroundings.ROOT / "docs" / "keras_names.md"
 HEAD = """\
@@ -60,61 +60,25 @@ class Row(NamedTuple):
     remark: str = ""
 
 
-def calls(room: str) -> dict[str, walk.Call]:
-    """Return a small call for everything that is tried in a room, by name."""
-    if room in walk.branches():
-        cases = walk.branches()[room]
-        return {name: walk.branch_of({name: case}) for name, case in cases.items()}
-    if room == "optimizers":
-        return {
-            label: walk.optimizer_of(make)
-            for label, make in training.OPTIMIZERS.items()
-            if not label.startswith("SGD, ") or label.split(", ")[1] not in training.SCHEDULES
-        }
-    if room == "schedules":
-        return {
-            name: walk.optimizer_of(lambda make=make: keras.optimizers.SGD(make()))
-            for name, make in training.SCHEDULES.items()
-        }
-    if room == "losses":
-        return {name: walk.loss_call(name) for name in walk.tried(room)}
-    if room == "metrics":
-        every = [(kind, name) for kind, names in measures.METRICS.items() for name in names]
-        return {name: walk.metric_call(kind, name) for kind, name in every}
-    return {
-        name: walk.branch_of({name: ("vector", _started(one))})
-        for name, one in parts.INITIALIZERS.items()
-    }
-
-
-def _started(initializer: Any) -> Callable[[Any], Any]:
-    return lambda x: keras.layers.Dense(6, kernel_initializer=initializer)(x)
-
-
-def answer(call: walk.Call) -> tuple[str, str]:
-    """Return which engine takes a call, "fast" before "general", and the reason if none does."""
-    if walk.takes("fast", call):
-        return "fast", ""
-    reason = walk.refusal("general", call)
-    return ("general", "") if reason is None else ("refused", _first_sentence(reason))
-
-
-def _first_sentence(text: str) -> str:
-    line = " ".join(text.split())
-    return (line.split(". ")[0].rstrip(".") + ".").replace("|", "\\\\|")
+def answer(room: str, label: str) -> tuple[str, str]:
+    """Return which engine takes something, "fast" before "general", and the reason if none does."""
+    name = label.split(", ")[0]
+    if name in walk.REFUSED:
+        return "refused", walk.REFUSED[name][0]
+    return "fast" if walk.takes("fast", walk.call_of(room, label)) else "general", ""
 
 
 def rows(room: str) -> Iterator[Row]:
     """Yield a room's lines in the order of the alphabet."""
-    tried = calls(room)
+    tried = set(walk.labels(room))
     for name in sorted({*walk.exported(room), *tried}, key=str.lower):
-        if name in tried:
-            yield Row(name, *answer(tried[name]))
-        elif name in walk.NO_CASE[room]:
+        first = walk.alias(room, name) if name not in tried and name.isidentifier() else None
+        if name in walk.NO_CASE[room]:
             yield Row(name, "no case", walk.NO_CASE[room][name])
+        elif first:
+            yield Row(name, answer(room, first)[0], f"the same as `{first}`")
         else:
-            first = walk.alias(room, name)
-            yield Row(name, answer(tried[first])[0], f"the same as `{first}`")
+            yield Row(name, *answer(room, name))
 
 
 def table(lines: list[Row]) -> str:

@@ -30,11 +30,31 @@ NO_CASE: dict[str, Mapping[str, str]] = {
     **training.NO_CASE,
     "metrics": measures.NO_CASE,
 }
-# What no engine takes, for the reason that the call gives.
-REFUSED: set[str] = set(
-    "Hashing HashedCrossing IntegerLookup RandomCrop RandomElasticTransform RandomShear ScheduleFreeAdamW "
-    "SpectralNormalization MultiOptimizer".split()
-)
+_NUMPY = "computes with NumPy or TensorFlow inside: on JAX only before the data come to the network"
+# What no engine takes: the reason, and what the call says of it.
+REFUSED = {
+    "Hashing": (_NUMPY, "ndarray conversion"),
+    "HashedCrossing": (_NUMPY, "ndarray conversion"),
+    "IntegerLookup": (_NUMPY, "ndarray conversion"),
+    "RandomCrop": ("cuts at a place that JAX would have to know beforehand", "RandomCrop"),
+    "RandomElasticTransform": (
+        "takes the size of a filter from a random number, which JAX would have to know beforehand",
+        "Concretization",
+    ),
+    "RandomShear": ("Keras cannot rebuild it from its configuration", "cannot be rebuilt"),
+    "SpectralNormalization": (
+        "assigns a trained weight while it is called, which Keras drops on JAX",
+        "assigns .*kernel",
+    ),
+    "MultiOptimizer": (
+        "picks weights by their paths, which a model rebuilt from its configuration may not keep",
+        "MultiOptimizer is not for",
+    ),
+    "ScheduleFreeAdamW": (
+        "Keras trains otherwise with it on JAX than on TensorFlow",
+        "ScheduleFreeAdamW is not for",
+    ),
+}
 BATCH, EPOCHS = 4, 13  # two batches of four in each epoch
 RATE = 0.02
 
@@ -234,3 +254,30 @@ def refusal(engine: str, call: Call) -> str | None:
 def takes(engine: str, call: Call) -> bool:
     """Whether an engine takes a call."""
     return refusal(engine, call) is None
+
+
+def call_of(room: str, name: str) -> Call:
+    """Return a call that trains nothing, with something of a room, by name; an optimizer's by its label."""
+    if room in branches():
+        return branch_of({name: branches()[room][name]})
+    if room == "optimizers":
+        return optimizer_of(training.OPTIMIZERS[name])
+    if room == "schedules":
+        return optimizer_of(lambda: keras.optimizers.SGD(training.SCHEDULES[name]()))
+    if room == "losses":
+        return loss_call(name)
+    if room == "metrics":
+        (kind,) = (kind for kind, names in measures.METRICS.items() if name in names)
+        return metric_call(kind, name)
+    initializer = parts.INITIALIZERS[name]
+    return branch_of(
+        {name: ("vector", lambda x: keras.layers.Dense(6, kernel_initializer=initializer)(x))}
+    )
+
+
+def labels(room: str) -> list[str]:
+    """Return what is tried in a room, optimizers with their options."""
+    if room != "optimizers":
+        return sorted(tried(room))
+    of_schedules = {f"SGD, {name}" for name in training.SCHEDULES}
+    return sorted(set(training.OPTIMIZERS) - of_schedules)

@@ -42,7 +42,9 @@ def optimizer_of(given: Any) -> Any:
             )
         name = type(given).__name__
         if name in _OTHER_ON_JAX:
-            raise TypeError(f"Optimizer {name} is not for the general engine: {_OTHER_ON_JAX[name]}.")
+            raise TypeError(
+                f"Optimizer {name} is not for the general engine: {_OTHER_ON_JAX[name]}."
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Keras warns of a lambda for a rate
             # Not keras.optimizers.deserialize: of some of Keras's own it only gives the name back.
