@@ -76,7 +76,8 @@ def rows(room: str) -> Iterator[Row]:
         if name in walk.NO_CASE[room]:
             yield Row(name, "no case", walk.NO_CASE[room][name])
         elif first:
-            yield Row(name, answer(room, first)[0], f"the same as `{first}`")
+            engine = "no case" if first in walk.NO_CASE[room] else answer(room, first)[0]
+            yield Row(name, engine, f"the same as `{first}`")
         else:
             yield Row(name, *answer(room, name))
 
