@@ -149,7 +149,9 @@ def fit_many(workload, seed):
         return history["loss"][:, -1], held
 
     # The program is that of a whole chunk for any number of epochs: one network and epoch compile what the run uses.
-    return workload.members, seconds(lambda: call(1, 1)), run
+    # In the general engine each process compiles, and all of them are needed.
+    few = workload.members if callable(workload.builder) else 1
+    return workload.members, seconds(lambda: call(few, 1)), run
 
 
 def random_weights(workload, count, seed):

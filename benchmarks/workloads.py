@@ -66,8 +66,8 @@ class Workload:
         For the command line and for the table.
     dataset : callable
         Returns the `helpers.data.Dataset`.
-    builder : str
-        A function of `helpers.models`, called with input shape, outputs and ``options``.
+    builder : str or callable
+        A function, or the name of one of `helpers.models`, called with input shape, outputs and ``options``.
     options : dict
         Its keyword arguments.
     batch, epochs : int
@@ -83,7 +83,7 @@ class Workload:
     name: str
     title: str
     dataset: Callable
-    builder: str = "mlp"
+    builder: str | Callable = "mlp"
     options: dict = field(default_factory=dict)
     batch: int = 0
     epochs: int = 0
@@ -94,7 +94,8 @@ class Workload:
     def model(self):
         """Return one uncompiled network as an ordinary Keras model (imports TensorFlow)."""
         models, points = importlib.import_module("helpers.models"), self.dataset()
-        return getattr(models, self.builder)(points.input_shape, points.outputs, **self.options)
+        build = self.builder if callable(self.builder) else getattr(models, self.builder)
+        return build(points.input_shape, points.outputs, **self.options)
 
     def described(self):
         """Return the network as JSON, and how `fit_many` would chunk it (imports TensorFlow)."""
@@ -162,6 +163,41 @@ def _mnist1d_mlp(
     )
 
 
+def gru(input_shape, outputs):
+    """Return a recurrent network that reads a signal value by value (imports TensorFlow)."""
+    keras = importlib.import_module("helpers._tensorflow").keras
+    layers = [keras.Input(input_shape), keras.layers.Reshape((*input_shape, 1))]
+    return keras.Sequential([*layers, keras.layers.GRU(32), keras.layers.Dense(outputs)])
+
+
+def transformer(input_shape, outputs):
+    """Return one block of a small transformer, over ten patches of a signal (imports TensorFlow)."""
+    keras = importlib.import_module("helpers._tensorflow").keras
+    layers, inputs = keras.layers, keras.Input(input_shape)
+    x = layers.Dense(32)(layers.Reshape((10, -1))(inputs))
+    x = layers.LayerNormalization()(x + layers.MultiHeadAttention(4, 8)(x, x))
+    x = layers.LayerNormalization()(x + layers.Dense(32)(layers.Dense(64, "gelu")(x)))
+    return keras.Model(inputs, layers.Dense(outputs)(layers.GlobalAveragePooling1D()(x)))
+
+
+def separable(input_shape, outputs):
+    """Return a network of separable convolutions (imports TensorFlow)."""
+    keras = importlib.import_module("helpers._tensorflow").keras
+    layers = keras.layers
+    blocks = [layers.SeparableConv2D(n, 3, strides=2, activation="relu") for n in (16, 32)]
+    stack = [keras.Input(input_shape), *blocks, layers.GlobalAveragePooling2D()]
+    return keras.Sequential([*stack, layers.Dense(outputs)])
+
+
+def images():
+    """Return `mnist_small` with an axis of channels."""
+    flat = mnist_small()
+    shape = (28, 28, 1)
+    parts = {f"x_{part}": getattr(flat, f"x_{part}") for part in ("train", "val", "test")}
+    shaped = {k: v if v is None else v.reshape(len(v), *shape) for k, v in parts.items()}
+    return dataclasses.replace(flat, **shaped)
+
+
 LEVEL = Target("jax-keras", 1.0)  # at least level with chunked JAX on every row
 WORKLOADS = (
     Workload(
@@ -203,6 +239,36 @@ WORKLOADS = (
         epochs=5,
         members=20,
         targets=(Target("fit", 5), LEVEL),
+    ),
+    Workload(
+        "gru",
+        "GRU of 32 units over 40 values, MNIST-1D",
+        mnist1d,
+        gru,
+        batch=100,
+        epochs=5,
+        members=20,
+        contenders=(*KERAS, "fit_many"),
+    ),
+    Workload(
+        "transformer",
+        "one transformer block over 10 patches, MNIST-1D",
+        mnist1d,
+        transformer,
+        batch=100,
+        epochs=5,
+        members=20,
+        contenders=(*KERAS, "fit_many"),
+    ),
+    Workload(
+        "separable",
+        "two separable convolutions, MNIST subset",
+        images,
+        separable,
+        batch=100,
+        epochs=3,
+        members=8,
+        contenders=(*KERAS, "fit_many"),
     ),
     Workload(
         "xor",

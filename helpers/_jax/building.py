@@ -5,6 +5,7 @@ Axes in comments: W members of a chunk come first in every array of a member.
 
 from __future__ import annotations
 
+import json
 import pickle
 from typing import Any
 
@@ -24,10 +25,21 @@ def model_of(job: Model) -> tuple[Any, list[Any]]:
     if job.own:
         functions, objects = pickle.loads(job.own)
         keras.saving.get_custom_objects().update(objects)
-    model = keras.models.model_from_json(job.config)
+    model = keras.models.model_from_json(json.dumps(_undrawn(json.loads(job.config))))
     if not model.built:
         model.build((None, *job.input_shape))
     return model, functions
+
+
+def _undrawn(config: Any) -> Any:
+    """Return a configuration whose weights start at zero: they are given, and to draw them takes JAX seconds."""
+    if isinstance(config, list):
+        return [_undrawn(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("module") == "keras.initializers":
+        return config | {"class_name": "Zeros", "config": {}}
+    return {name: _undrawn(value) for name, value in config.items()}
 
 
 def compile_model(model: Any, functions: list[Any], how: Compiled, ending: str) -> None:

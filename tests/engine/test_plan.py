@@ -65,7 +65,7 @@ def test_make_takes_what_fit_many_takes():
     ours, theirs = (inspect.signature(f).parameters for f in (plan.make, api.fit_many))
     for_arrays = {"y", "validation_data", "validation_split"}  # made a data set before
     mine = [name for name in ours if name != "validation_weight"]  # the third of validation_data
-    assert [*mine, "progress"] == [name for name in theirs if name not in for_arrays]
+    assert [*mine, "engine", "progress"] == [name for name in theirs if name not in for_arrays]
     assert all(ours[name].default == theirs[name].default for name in mine)
 
 

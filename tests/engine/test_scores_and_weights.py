@@ -244,7 +244,7 @@ BAD = {
 def test_what_does_not_fit_is_refused_by_name(name):
     options, error, match = BAD[name]
     with pytest.raises(error, match=match):
-        api.fit_many(net(1), X, Y, members=3, epochs=1, **options)
+        api.fit_many(net(1), X, Y, members=3, epochs=1, engine="fast", **options)
 
 
 def test_measures_of_a_model_that_ends_in_a_softmax_are_those_of_its_logits():

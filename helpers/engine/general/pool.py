@@ -20,10 +20,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from helpers._base import memory
 from helpers.engine import runtime
 
-MEMORY = 1_500_000_000  # a worker's share: its packages take 0.5 GB, the rest is for a chunk
+MEMORY = 1_500_000_000  # a worker's share: its packages take 0.5 GB; one that has more when it is done is ended
 TRIES = 3  # of one question whose workers die
 PATIENCE = 300.0  # seconds until a worker that starts is given up
 _ANSWER = "GENERALIZE_GENERAL"  # "off": as if JAX were not installed
@@ -93,6 +95,13 @@ class Worker:
     def pid(self) -> int:
         """Its process."""
         return self._process.pid
+
+    def memory(self) -> float:
+        """Bytes that it has; without end where it has ended."""
+        try:
+            return float(psutil.Process(self.pid).memory_info().rss)
+        except psutil.Error:
+            return float("inf")
 
     def _listen(self) -> None:
         """Put what the process says into the queue, and None when it has ended."""
@@ -197,7 +206,9 @@ class Pool:
             self._back(worker)
 
     def _back(self, worker: Worker) -> None:
-        if worker._process.poll() is None:
+        if worker.memory() > MEMORY:  # of programs that it keeps: a new one begins without
+            worker.end()
+        else:
             with self._lock:
                 self._idle.append(worker)
 
