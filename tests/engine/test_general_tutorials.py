@@ -52,7 +52,7 @@ def films():
 
 def half():
     """Computed in half precision, kept in single."""
-    layers = L.Dense(4, "tanh", dtype="mixed_float16"), L.UnitNormalization(dtype="mixed_float16")
+    layers = L.Dense(4, "tanh", dtype="mixed_float16"), L.PReLU(dtype="mixed_float16")
     return stack((4,), *layers, L.Dense(1, dtype="float32"))
 
 

@@ -39,7 +39,7 @@ def trains_as_keras(cases, engine):
     assert runs.settings["engine"] == engine
     model, _ = walk.twin(runs, made.model, made.x, made.y, optimizer, "mse")
     outputs = runs.predict(made.x)[1]  # (8, branches)
-    np.testing.assert_allclose(outputs, model(made.x), atol=1e-4)
+    np.testing.assert_allclose(outputs, model(made.x, training=False), atol=1e-4)
     assert np.all(np.ptp(outputs, axis=0) > 1e-3), "an output that does not depend on the input"
     found = walk.apart(made, runs, model)
     assert not {name: one for name, one in found.items() if not one[0] < TOLERANCE}
