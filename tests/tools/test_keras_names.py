@@ -181,7 +181,8 @@ def test_losses_train_as_keras_does(name, uncompiled):
     kind, make = walk.loss_of(name)
     data = training.DATA[kind]
     taken = engines(walk.loss_call(name))
-    rate = 0.001 if "ercentage" in name else 0.05  # its slope is a hundred times as steep
+    steep = {"ercentage": 0.001, "ircle": 0.001, "osine": 0.005}  # a larger step blows rounding up
+    rate = next((small for part, small in steep.items() if part in name), 0.05)
     x = walk.examples()
     for engine in taken:
         equal_after_training(
@@ -202,8 +203,11 @@ def test_metrics_are_what_keras_reports(kind, functions, uncompiled):
     data, names = training.DATA[kind], measures.METRICS[kind]
     names = {n: s for n, s in names.items() if (s is None) == functions}
     for engine in ("fast", "general"):
-        known = {n: s for n, s in names.items() if walk.takes(engine, walk.metric_call(kind, n))}
-        assert engine == "fast" or set(known) == set(names) - walk.REFUSED
+        known = names
+        if engine == "fast":
+            known = {
+                n: s for n, s in names.items() if walk.takes(engine, walk.metric_call(kind, n))
+            }
         if not known:
             continue
 
