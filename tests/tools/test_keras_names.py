@@ -214,9 +214,9 @@ def test_metrics_are_what_keras_reports(kind, functions, uncompiled):
         def made(known=known):
             return [measures.made(name, settings) for name, settings in known.items()]
 
-        x, rate = walk.examples(), keras.optimizers.SGD(0.05)
-        runs = walk.fit(data.network, x, data.y, rate, "mse", engine=engine, metrics=made())
-        _, history = walk.twin(runs, data.network(), x, data.y, rate, "mse", metrics=made())
+        x, rate, loss = walk.examples(), keras.optimizers.SGD(0.05), walk.loss_for(kind)
+        runs = walk.fit(data.network, x, data.y, rate, loss, engine=engine, metrics=made())
+        _, history = walk.twin(runs, data.network(), x, data.y, rate, loss, metrics=made())
         assert len(history) == len(known) + 1
         for name, expected in history.items():
             np.testing.assert_allclose(

@@ -95,4 +95,4 @@ NO_CASE = {
 def made(name: str, settings: dict[str, Any] | None) -> Any:
     """Return one of Keras's metrics: an instance of a class, or the function."""
     found = getattr(M, name)
-    return found if settings is None else found(**settings)
+    return found if settings is None else found(name=name.lower(), **settings)

@@ -234,11 +234,16 @@ def loss_call(name: str) -> Call:
     )
 
 
+def loss_for(kind: str) -> str:
+    """Return a loss that goes with a kind of data, whatever is measured."""
+    return "sparse_categorical_crossentropy" if kind == "labels" else "mse"
+
+
 def metric_call(kind: str, name: str) -> Call:
     """Return a call that trains nothing, with a metric."""
     data, made = training.DATA[kind], measures.made(name, measures.METRICS[kind][name])
     return lambda engine: fit(
-        data.network, examples(), data.y, "sgd", "mse", members=1, epochs=0, metrics=[made], engine=engine
+        data.network, examples(), data.y, "sgd", loss_for(kind), members=1, epochs=0, metrics=[made], engine=engine
     )  # fmt: skip
 
 
