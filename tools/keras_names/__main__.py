@@ -71,7 +71,7 @@ def answer(room: str, label: str) -> tuple[str, str]:
 def rows(room: str) -> Iterator[Row]:
     """Yield a room's lines in the order of the alphabet."""
     tried = set(walk.labels(room))
-    for name in sorted({*walk.exported(room), *tried}, key=str.lower):
+    for name in sorted({*walk.exported(room), *tried}, key=lambda name: (name.lower(), name)):
         first = walk.alias(room, name) if name not in tried and name.isidentifier() else None
         if name in walk.NO_CASE[room]:
             yield Row(name, "no case", walk.NO_CASE[room][name])
