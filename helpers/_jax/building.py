@@ -50,7 +50,10 @@ def compile_model(model: Any, functions: list[Any], how: Compiled, ending: str) 
             return functions[given]
         return keras.saving.deserialize_keras_object(given) if isinstance(given, dict) else given
 
-    optimizer = keras.optimizers.deserialize(how.optimizer)
+    optimizer = made(how.optimizer)
+    rate = getattr(optimizer, "_learning_rate", None)
+    if type(rate) is keras.optimizers.schedules.PolynomialDecay:
+        optimizer._learning_rate = Polynomial.from_config(rate.get_config())
     model.compile(optimizer, made(how.loss), metrics=[made(one) for one in how.metrics])
     usual = [metrics.usual(name, kind, how.probabilities) for name, kind in how.usual]
     model.recorded_anyway = usual  # Keras finds metrics that are attributes
@@ -63,6 +66,36 @@ def compile_model(model: Any, functions: list[Any], how: Compiled, ending: str) 
 
     model.compute_metrics = compute_metrics
     optimizer.build(model.trainable_variables)
+
+
+class Polynomial(keras.optimizers.schedules.PolynomialDecay):
+    """Keras's polynomial decay, finite after its end: XLA divides by multiplying, and may end a little above 1."""
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of a step."""
+        if self.cycle:
+            return super().__call__(step)
+        ops, steps = keras.ops, float(self.decay_steps)
+        done = ops.minimum(ops.cast(step, "float32"), steps) / steps
+        left = ops.power(ops.maximum(1.0 - done, 0.0), self.power)
+        return (self.initial_learning_rate - self.end_learning_rate) * left + self.end_learning_rate
+
+
+def assigned(model: Any, x: Any) -> list[str]:
+    """Return the paths of the trained variables that the model assigns while it is called: a step drops that."""
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+    found: list[str] = []
+
+    def call(values: Any) -> None:
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
+            before = [scope.get_current_value(v) for v in model.trainable_variables]
+            model(x, training=True)
+            after = [scope.get_current_value(v) for v in model.trainable_variables]
+        pairs = zip(before, after, model.trainable_variables, strict=True)
+        found.extend(v.path for old, new, v in pairs if new is not old)
+
+    jax.eval_shape(call, [v.value for v in variables])
+    return found
 
 
 def seed_states(model: Any) -> list[int]:

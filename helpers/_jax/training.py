@@ -69,6 +69,12 @@ def check(job: Training) -> tuple[list[str], list[tuple[tuple[int, ...], str]]]:
     data = {name: v for name, v in every.items() if not name.endswith("_val")}
     val = {name[:-4]: v for name, v in every.items() if name.endswith("_val")} or data
     order = np.arange(job.examples, dtype=np.int32)
+    shape, kind = job.like["x"]
+    lost = building.assigned(model, jnp.zeros((1, *shape[1:]), kind))
+    if lost:
+        raise ValueError(
+            f"a layer assigns {lost[0]} in its call, which is trained: Keras's steps on JAX would lose that"
+        )
     after, _ = jax.eval_shape(lambda state: steps.epoch(state, data, order, {}), state)
     _same(state, after)
     jax.eval_shape(lambda state: steps.validated(state, val), state)

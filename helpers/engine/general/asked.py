@@ -20,6 +20,11 @@ CROSSENTROPIES = {
     "categorical_crossentropy": "CategoricalCrossentropy",
     "sparse_categorical_crossentropy": "SparseCategoricalCrossentropy",
 }
+# Optimizers of Keras that would not train as `fit` on TensorFlow does.
+_OTHER_ON_JAX = {
+    "ScheduleFreeAdamW": "Keras averages with it on TensorFlow after the momentum has moved, on JAX before",
+    "MultiOptimizer": "it picks weights by their paths, which a model rebuilt from its configuration may not keep",
+}
 _UNCLEAR = (
     "Argument `loss` must say what the outputs of this model are. Give a keras.losses instance with from_logits=False "
     "for probabilities, from_logits=True for logits."
@@ -35,9 +40,15 @@ def optimizer_of(given: Any) -> Any:
             raise TypeError(
                 checks.message("optimizer", "a name or a keras.optimizers instance", given)
             )
+        name = type(given).__name__
+        if name in _OTHER_ON_JAX:
+            raise TypeError(
+                f"Optimizer {name} is not for the general engine: {_OTHER_ON_JAX[name]}."
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Keras warns of a lambda for a rate
-            return keras.optimizers.deserialize(keras.optimizers.serialize(given))
+            # Not keras.optimizers.deserialize: of some of Keras's own it only gives the name back.
+            return keras.saving.deserialize_keras_object(config_of(given))
     except TypeError:
         raise
     except Exception as error:
@@ -209,13 +220,21 @@ def usual_of(arrays: dict[str, np.ndarray], task: str, settled: Settled) -> list
     return [*found, ("accuracy", "accuracy")] if whole else found
 
 
+def config_of(given: Any) -> dict[str, Any]:
+    """Return Keras's configuration of an optimizer, a loss or a metric."""
+    found: dict[str, Any] = dict(keras.saving.serialize_keras_object(given))
+    if isinstance(given, keras.losses.Huber):  # which forgets its only setting
+        found["config"] = {"delta": given._fn_kwargs["delta"], **found["config"]}
+    return found
+
+
 def sent(given: Any, functions: list[Any]) -> Any:
     """Return a loss or metric as `jobs.Compiled` has it; functions of the caller's own are added to a list."""
     if isinstance(given, str):
         return given
     if isinstance(given, (keras.losses.Loss, keras.metrics.Metric)):
         try:
-            return keras.saving.serialize_keras_object(given)
+            return config_of(given)
         except Exception as error:
             first = str(error).splitlines()[0][:200]
             raise ValueError(

@@ -157,7 +157,11 @@ def fitted(data: Data, loss: Any, model: GeneralModel) -> Data:
         if key not in found:
             continue
         y, lead = found[key], 1 + (key in data.own)
-        if type(loss).__name__.startswith("Categorical") and y.ndim - lead < len(outputs):
+        rows = type(loss).__name__.startswith("Categorical")
+        labels = isinstance(
+            loss, keras.losses.CategoricalGeneralizedCrossEntropy
+        )  # despite its name
+        if rows and not labels and y.ndim - lead < len(outputs):
             found[key] = np.eye(outputs[-1], dtype=np.float32)[y.astype(np.int32)]
         elif y.ndim - lead == len(outputs) - 1 and outputs[-1] == 1:
             found[key] = y[..., np.newaxis]

@@ -171,7 +171,9 @@ class GeneralModel:
         found: list[Any] = []
         others: list[int] = []
         for position, (weight, dtype) in enumerate(zip(self.weights, self.dtypes, strict=True)):
-            if isinstance(weight.initializer, keras.initializers.Initializer):
+            started = weight.initializer
+            windows = isinstance(started, keras.initializers.STFT)  # for kernels of one shape only
+            if isinstance(started, keras.initializers.Initializer) and not windows:
                 found.append(draws.draw_weight(weight, members, seed, dtype))
             else:
                 found.append(np.empty((members, *weight.shape), dtype))

@@ -13,7 +13,7 @@ import numpy as np
 
 from helpers._base import checks, memory
 from helpers._jax import jobs
-from helpers._tensorflow import keras, keras_settings
+from helpers._tensorflow import keras_settings
 from helpers.data import Dataset
 from helpers.engine import draws, parcels, runtime, stopping
 from helpers.engine.general import asked
@@ -141,7 +141,7 @@ def make(
 
     functions: list[Any] = []
     how = jobs.Compiled(
-        keras.optimizers.serialize(optimizer),
+        asked.config_of(optimizer),
         asked.sent(settled.loss, functions),
         [asked.sent(one, functions) for one in wanted],
         tuple(usual),
@@ -205,7 +205,9 @@ def _settings(job: jobs.Training, data: Data, members: int, loss: Any) -> dict[s
         "batch_size": job.batch_size,
         "shuffle": job.shuffle,
         "optimizer": {"name": how.optimizer["class_name"], **asked.numbers(config)},
-        "schedule": config["learning_rate"] if isinstance(config["learning_rate"], dict) else None,
+        "schedule": config["learning_rate"]
+        if isinstance(config.get("learning_rate"), dict)
+        else None,
         "loss": asked.described(loss),
         "outputs": "probabilities" if probabilities else "logits",
         "undone": job.model.ending,
