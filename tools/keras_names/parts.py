@@ -56,7 +56,7 @@ INITIALIZERS = {
     "GlorotUniform": keras.initializers.GlorotUniform(),
     "HeNormal": keras.initializers.HeNormal(),
     "HeUniform": keras.initializers.HeUniform(),
-    "Identity": keras.initializers.Identity(),  # its configuration has no gain
+    "Identity": keras.initializers.Identity(0.5),  # its configuration has no gain
     "LecunNormal": keras.initializers.LecunNormal(),
     "LecunUniform": keras.initializers.LecunUniform(),
     "Ones": keras.initializers.Ones(),

@@ -33,24 +33,20 @@ _UNCLEAR = (
 
 def optimizer_of(given: Any) -> Any:
     """Return a Keras optimizer, a fresh copy of what the caller gave."""
+    if not isinstance(given, (str, keras.optimizers.Optimizer)):
+        raise TypeError(checks.message("optimizer", "a name or a keras.optimizers instance", given))
+    name = given if isinstance(given, str) else type(given).__name__
+    for other, reason in _OTHER_ON_JAX.items():
+        if name.lower() == other.lower():
+            raise ValueError(
+                f"Argument `optimizer` must not be {other} for the general engine: {reason}."
+            )
     try:
-        if isinstance(given, str):
-            return keras.optimizers.get(given)
-        if not isinstance(given, keras.optimizers.Optimizer):
-            raise TypeError(
-                checks.message("optimizer", "a name or a keras.optimizers instance", given)
-            )
-        name = type(given).__name__
-        if name in _OTHER_ON_JAX:
-            raise TypeError(
-                f"Optimizer {name} is not for the general engine: {_OTHER_ON_JAX[name]}."
-            )
+        found = keras.optimizers.get(given) if isinstance(given, str) else given
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Keras warns of a lambda for a rate
             # Not keras.optimizers.deserialize: of some of Keras's own it only gives the name back.
-            return keras.saving.deserialize_keras_object(config_of(given))
-    except TypeError:
-        raise
+            return keras.saving.deserialize_keras_object(config_of(found))
     except Exception as error:
         first = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         raise ValueError(

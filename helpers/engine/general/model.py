@@ -76,7 +76,7 @@ class GeneralModel:
                 "Argument `model` must have weights in single or half precision for the general engine. "
                 f"Received: {strange[0]}."
             )
-        self.weights = self._read_weights(drawn)
+        self.weights = self._read_weights(drawn | _declared(model, self.template, drawn))
         shape = getattr(self.template, "input_shape", None) if has_graph(self.template) else None
         self.input_shape = tuple(shape[1:]) if shape is not None else tuple(input_shape or ())
         self.output_shape = self._output_shape()
@@ -187,6 +187,25 @@ class GeneralModel:
                 for position, value in zip(others, values, strict=True):
                     found[position][member] = value
         return found
+
+
+def _declared(model: Any, copy: Any, drawn: dict[int, Any]) -> dict[int, Any]:
+    """Return what the layers of a model say of its variables' initializers, by id of the same variables of a copy.
+
+    What the copy was drawn by comes from a configuration, which forgets some settings, such as an Identity's gain.
+    """
+    owners = {
+        id(variable): layer
+        for layer in model._flatten_layers()
+        for variable in (*layer._trainable_variables, *layer._non_trainable_variables)
+    }
+    found = {}
+    for theirs, ours in zip(model.weights, copy.weights, strict=True):
+        initializer = getattr(owners.get(id(theirs)), f"{theirs.name}_initializer", None)
+        kind = type(drawn.get(id(ours)))
+        if isinstance(initializer, keras.initializers.Initializer) and type(initializer) is kind:
+            found[id(ours)] = initializer
+    return found
 
 
 def _built_with(model: GeneralModel, positions: list[int], number: int) -> list[np.ndarray]:
