@@ -5,6 +5,7 @@ Axes in comments: W members of a chunk, E epochs, N examples.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -75,7 +76,12 @@ def check(job: Training) -> tuple[list[str], list[tuple[tuple[int, ...], str]]]:
         raise ValueError(
             f"a layer assigns {lost[0]} in its call, which is trained: Keras's steps on JAX would lose that"
         )
+    drawn = _drawn()
     after, _ = jax.eval_shape(lambda state: steps.epoch(state, data, order, {}), state)
+    if _drawn() != drawn:
+        raise ValueError(
+            "a layer draws from Python's or NumPy's global generator in its call: once for a whole training on JAX"
+        )
     _same(state, after)
     jax.eval_shape(lambda state: steps.validated(state, val), state)
     found = [(tuple(a.shape), str(a.dtype)) for a in jax.tree.leaves(state[:3])]
@@ -84,6 +90,11 @@ def check(job: Training) -> tuple[list[str], list[tuple[tuple[int, ...], str]]]:
         if job.rule["restore_best_weights"]:
             found += [(tuple(w.shape), w.dtype) for w in model.weights]
     return steps.names, found
+
+
+def _drawn() -> str:
+    """Return where the global generators of Python and NumPy stand."""
+    return repr((random.getstate(), np.random.get_state()[1:3]))  # noqa: NPY002 - the one that others use
 
 
 def _same(before: Any, after: Any) -> None:

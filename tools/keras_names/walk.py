@@ -36,6 +36,10 @@ REFUSED = {
     "Hashing": (_NUMPY, "ndarray conversion"),
     "HashedCrossing": (_NUMPY, "ndarray conversion"),
     "IntegerLookup": (_NUMPY, "ndarray conversion"),
+    "AugMix": (
+        "chooses with Python's generator, on JAX once for a whole training",
+        "draws from Python's",
+    ),
     "RandomCrop": ("cuts at a place that JAX would have to know beforehand", "RandomCrop"),
     "RandomElasticTransform": (
         "takes the size of a filter from a random number, which JAX would have to know beforehand",
@@ -48,11 +52,11 @@ REFUSED = {
     ),
     "MultiOptimizer": (
         "picks weights by their paths, which a model rebuilt from its configuration may not keep",
-        "MultiOptimizer is not for",
+        "must not be MultiOptimizer",
     ),
     "ScheduleFreeAdamW": (
         "Keras trains otherwise with it on JAX than on TensorFlow",
-        "ScheduleFreeAdamW is not for",
+        "must not be ScheduleFreeAdamW",
     ),
 }
 BATCH, EPOCHS = 4, 13  # two batches of four in each epoch
