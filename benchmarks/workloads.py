@@ -189,6 +189,20 @@ def separable(input_shape, outputs):
     return keras.Sequential([*stack, layers.Dense(outputs)])
 
 
+def _general(name, title, dataset, builder, epochs=5, members=20):
+    """Return a workload of the general engine, which is Keras on JAX itself."""
+    return Workload(
+        name,
+        title,
+        dataset,
+        builder,
+        batch=100,
+        epochs=epochs,
+        members=members,
+        contenders=(*KERAS, "fit_many"),
+    )
+
+
 def images():
     """Return `mnist_small` with an axis of channels."""
     flat = mnist_small()
@@ -240,36 +254,11 @@ WORKLOADS = (
         members=20,
         targets=(Target("fit", 5), LEVEL),
     ),
-    Workload(
-        "gru",
-        "GRU of 32 units over 40 values, MNIST-1D",
-        mnist1d,
-        gru,
-        batch=100,
-        epochs=5,
-        members=20,
-        contenders=(*KERAS, "fit_many"),
+    _general("gru", "GRU of 32 units over 40 values, MNIST-1D", mnist1d, gru),
+    _general(
+        "transformer", "one transformer block over 10 patches, MNIST-1D", mnist1d, transformer
     ),
-    Workload(
-        "transformer",
-        "one transformer block over 10 patches, MNIST-1D",
-        mnist1d,
-        transformer,
-        batch=100,
-        epochs=5,
-        members=20,
-        contenders=(*KERAS, "fit_many"),
-    ),
-    Workload(
-        "separable",
-        "two separable convolutions, MNIST subset",
-        images,
-        separable,
-        batch=100,
-        epochs=3,
-        members=8,
-        contenders=(*KERAS, "fit_many"),
-    ),
+    _general("separable", "two separable convolutions, MNIST subset", images, separable, 3, 8),
     Workload(
         "xor",
         "2-2-1 MLP, XOR, full batch",

@@ -9,7 +9,7 @@ import numpy as np
 
 from helpers._base import checks
 from helpers._tensorflow import XLA, keras, tf
-from helpers.engine.unsupported import Unsupported
+from helpers.engine.unsupported import Unsupported, kind_of_error
 
 ALIASES = {
     "mean_squared_error": "mse",
@@ -201,14 +201,9 @@ def _named(loss, task, outputs):
 
 
 def _kind_of_error(name):
-    """Return `Unsupported` for a name that Keras has and this module lacks; ValueError for any other."""
-    if name == "auto" or name in {*ALIASES, *sum(_BY_TASK.values(), ())}:
-        return ValueError
-    try:
-        keras.losses.get(name)
-    except ValueError:
-        return ValueError
-    return Unsupported
+    """Return the kind of error for a name that does not fit: `Unsupported` where Keras has it and this module not."""
+    known = name == "auto" or name in {*ALIASES, *sum(_BY_TASK.values(), ())}
+    return ValueError if known else kind_of_error(keras.losses.get, name)
 
 
 def unknown(expected, name):

@@ -332,14 +332,18 @@ def _check_size(
     asked: tuple[scores.Score, ...],
 ) -> None:
     """Refuse, before anything is allocated, what counters or memory cannot hold; ``copies`` of the weights are kept."""
-    steps = -(-dataset.n_train // batch_size)
+    # The copies of a member's weights, and its history: loss and metrics, each on both sets.
+    curves = len(scores.recorded(dataset.task, recipe.output_shape[0], 1, asked))
+    needed = copies * recipe.size * np.dtype(recipe.dtype).itemsize + 4 * curves * epochs
+    check_fits(members, epochs, -(-dataset.n_train // batch_size), needed)
+
+
+def check_fits(members: int, epochs: int, steps: int, needed: int) -> None:
+    """Refuse more steps than counters hold, and members of so many bytes each that memory does not hold them."""
     if epochs * steps > checks.MOST:
         expected = f"at most {checks.MOST // steps:,} with {steps:,} steps each"
         remedy = "Steps are counted in 32 bits."
         raise ValueError(checks.message("epochs", expected, epochs, remedy))
-    # The copies of a member's weights, and its history: loss and metrics, each on both sets.
-    curves = len(scores.recorded(dataset.task, recipe.output_shape[0], 1, asked))
-    needed = copies * recipe.size * np.dtype(recipe.dtype).itemsize + 4 * curves * epochs
     available = memory.limit()
     if members * needed > available:
         most = f"at most {available // needed:,}"

@@ -15,7 +15,7 @@ from helpers._base import checks
 from helpers._tensorflow import keras, tf
 from helpers.engine import losses
 from helpers.engine.losses import Loss
-from helpers.engine.unsupported import Unsupported
+from helpers.engine.unsupported import kind_of_error
 
 M = keras.metrics
 _KINDS = {
@@ -235,7 +235,9 @@ def _score(given):
             expected = (
                 "means over examples: accuracies, crossentropies, squared and absolute errors"
             )
-            raise _kind_of_error(given)(checks.message("metrics", expected, shown, remedy))
+            raise kind_of_error(keras.metrics.get, given)(
+                checks.message("metrics", expected, shown, remedy)
+            )
         setting = _DEFAULTS.get(kind, 0.0)
         return Score(given, kind, setting) if isinstance(given, str) else _of_keras(given, kind)
     name = getattr(given, "__name__", type(given).__name__)
@@ -244,15 +246,6 @@ def _score(given):
     if callable(given) and not isinstance(given, type):
         return Score(name, given)
     raise TypeError(checks.message("metrics", "names, keras.metrics instances or functions", given))
-
-
-def _kind_of_error(given):
-    """Return `Unsupported` for a metric that Keras has; ValueError for any other name."""
-    try:
-        keras.metrics.get(given)
-    except ValueError:
-        return ValueError
-    return Unsupported
 
 
 def _of_keras(metric, kind):

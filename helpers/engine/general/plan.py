@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers._base import checks, memory
+from helpers._base import checks
 from helpers._jax import jobs
 from helpers._tensorflow import keras_settings
 from helpers.data import Dataset
@@ -20,7 +20,7 @@ from helpers.engine.general import asked
 from helpers.engine.general.data import Data, check_data, data_of, fitted
 from helpers.engine.general.model import GeneralModel, check_weights
 from helpers.engine.general.pool import POOL, Refused, lacking
-from helpers.engine.plan import Earlier, check_snapshots
+from helpers.engine.plan import Earlier, check_fits, check_snapshots
 
 WIDEST = 10  # members of a chunk: more are no faster (benchmarks/README.md)
 
@@ -133,7 +133,8 @@ def make(
     names = ["loss", *(name for name, _ in usual), *map(asked.name_of, wanted)]
     recorded = [*names, *(f"val_{n}" for n in names)] if "x_val" in data.arrays else names
     rule = stopping.rule(early_stopping, recorded, asked.rising(recorded))
-    check_size(recipe, data, members, epochs, batch_size, len(recorded), resumable)
+    needed = (2 + 3 * resumable) * recipe.bytes + 4 * len(recorded) * epochs
+    check_fits(members, epochs, -(-data.examples // batch_size), needed)
     kept = check_snapshots(snapshots, 0, epochs)
     initial = _initial_weights(recipe, members, initial_weights, seed)
     for position, mask in kept_masks.items():
@@ -275,31 +276,6 @@ def refusal(error: Refused) -> ValueError:
     if "/tensorflow/python/" in error.trace.replace("\\", "/") or "TracerArray" in error.kind:
         text += " Layers and functions of your own must use keras.ops instead of TensorFlow's or NumPy's operations."
     return ValueError(text)
-
-
-def check_size(
-    model: GeneralModel,
-    data: Data,
-    members: int,
-    epochs: int,
-    batch_size: int,
-    curves: int,
-    resumable: bool,
-) -> None:
-    """Refuse, before anything is allocated, what counters or memory cannot hold."""
-    steps = -(-data.examples // batch_size)
-    if epochs * steps > checks.MOST:
-        expected = f"at most {checks.MOST // steps:,} with {steps:,} steps each"
-        raise ValueError(
-            checks.message("epochs", expected, epochs, "Steps are counted in 32 bits.")
-        )
-    needed = (2 + 3 * resumable) * model.bytes + 4 * curves * epochs
-    available = memory.limit()
-    if members * needed > available:
-        most = f"at most {available // needed:,}"
-        expected = f"{most} for the {available / 2**30:.3g} GiB of memory that this process may use"
-        remedy = f"Weights and histories take {needed:,} bytes a member."
-        raise ValueError(checks.message("members", expected, members, remedy))
 
 
 def width_of(model: GeneralModel, rows: int) -> int:
