@@ -165,7 +165,7 @@ def resolve(loss, task, outputs, dtype="float32"):
     ):
         shown = getattr(loss, "__name__", loss)
         remedy = "Give its name as a string, or an instance with from_logits=True."
-        raise ValueError(
+        raise Unsupported(
             checks.message(
                 "loss", "'auto', a name, a keras.losses instance or your function", shown, remedy
             )

@@ -367,7 +367,7 @@ def test_the_run_says_which_engine_it_has(capsys):
 
 def test_without_jax_it_is_refused_with_how_to_get_it(monkeypatch):
     monkeypatch.setenv("GENERALIZE_GENERAL", "off")
-    with pytest.raises(ValueError, match=r"\(Scale\).*pip install.*\[general\]"):
+    with pytest.raises(ValueError, match=r"\(Scale\).*pip install jax"):
         fit(own_layer, X, LABELS, SPARSE)
     with pytest.raises(ValueError, match="not installed"):
         fit(mlp, X, LABELS, engine="general")

@@ -25,7 +25,11 @@ trains the model with Keras's own code on JAX. `engine="auto"` takes the fast on
 A command asks each name below with a small model, and writes this page: `python -m tools.keras_names`. The tests train
 every one that is taken beside plain Keras on TensorFlow, from the same weights and on the same batches: after 26 steps
 all weights agree to 1e-4 of the largest. Layers that draw at random are compared at rate 0 or in inference, and the
-tests see that each member draws for itself. A name that a new version of Keras adds fails the tests.
+tests see that each member draws for itself. An `Embedding` is compared under SGD: with Adam Keras's own backends
+differ. A name that a new version of Keras adds fails the tests.
+
+*Refused*: the call stops with the reason. *No case*: nothing that a training could hold, such as `serialize`. Names of
+losses and metrics in small letters are functions, given as such; as a text, `loss="mse"`, they count as their class.
 
 {counts}
 """

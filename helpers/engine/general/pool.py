@@ -52,7 +52,7 @@ class Refused(ValueError):
 def lacking() -> str:
     """Return why there is no general engine here, "" if there is one."""
     if os.environ.get(_ANSWER) == "off" or find_spec("jax") is None:
-        return "Install JAX for it: pip install 'why-neural-networks-generalize[general]'."
+        return "Install the extra `general` for it: pip install jax cloudpickle."
     return ""
 
 
