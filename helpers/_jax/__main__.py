@@ -50,19 +50,21 @@ def _answer(
     kept: dict[str, Any], what: str, name: str, job: Any, arguments: Any, moved: Any
 ) -> Any:
     """Return what a question asks for."""
+    import keras
+
+    from helpers._base import keras_config
     from helpers._jax import building, training
 
     if what == "check":
         return training.check(job)
     if job is not None:
-        kept.pop(name, None)
-        if what == "predict":
-            kept[name] = building.model_of(job)[0]
-        else:
-            kept[name] = training.ready(job)
-    held = kept[name] = kept.pop(name)  # becomes the youngest
+        made = building.model_of(job)[0] if what == "predict" else training.ready(job)
+        settings = job.settings if what == "predict" else job.model.settings
+        kept[name] = made, settings
+    held, settings = kept[name] = kept.pop(name)  # becomes the youngest
     while len(kept) > MOST_KEPT:
         del kept[next(iter(kept))]
+    keras_config.write(keras, settings)  # another job may have had others
     if what == "predict":
         return training.predict(held, *arguments)
     return training.train(held, arguments, moved)

@@ -51,21 +51,27 @@ def compile_model(model: Any, functions: list[Any], how: Compiled, ending: str) 
         return keras.saving.deserialize_keras_object(given) if isinstance(given, dict) else given
 
     optimizer = made(how.optimizer)
-    rate = getattr(optimizer, "_learning_rate", None)
+    inner = inner_of(optimizer)
+    rate = getattr(inner, "_learning_rate", None)
     if type(rate) is keras.optimizers.schedules.PolynomialDecay:
-        optimizer._learning_rate = Polynomial.from_config(rate.get_config())
+        inner._learning_rate = Polynomial.from_config(rate.get_config())
     model.compile(optimizer, made(how.loss), metrics=[made(one) for one in how.metrics])
     usual = [metrics.usual(name, kind, how.probabilities) for name, kind in how.usual]
     model.recorded_anyway = usual  # Keras finds metrics that are attributes
-    inner = model.compute_metrics
+    usual_steps = model.compute_metrics
 
     def compute_metrics(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         for metric in usual:
             metric.update_state(y, y_pred)
-        return inner(x, y, metrics.ended(y_pred, ending), sample_weight)
+        return usual_steps(x, y, metrics.ended(y_pred, ending), sample_weight)
 
     model.compute_metrics = compute_metrics
-    optimizer.build(model.trainable_variables)
+    model.optimizer.build(model.trainable_variables)  # in half precision one that scales losses
+
+
+def inner_of(optimizer: Any) -> Any:
+    """Return the optimizer inside one that scales losses, or itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 class Polynomial(keras.optimizers.schedules.PolynomialDecay):
@@ -82,17 +88,22 @@ class Polynomial(keras.optimizers.schedules.PolynomialDecay):
 
 
 def assigned(model: Any, x: Any) -> list[str]:
-    """Return the paths of the trained variables that the model assigns while it is called: a step drops that."""
+    """Return the paths of the trained variables that the model assigns while it is called: a step drops that.
+
+    And an empty text where outputs carry a mask: Keras's steps on JAX do not hand it to metrics.
+    """
     variables = [*model.trainable_variables, *model.non_trainable_variables]
     found: list[str] = []
 
     def call(values: Any) -> None:
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
             before = [scope.get_current_value(v) for v in model.trainable_variables]
-            model(x, training=True)
+            outputs = model(x, training=True)
             after = [scope.get_current_value(v) for v in model.trainable_variables]
         pairs = zip(before, after, model.trainable_variables, strict=True)
         found.extend(v.path for old, new, v in pairs if new is not old)
+        if keras.src.backend.get_keras_mask(outputs) is not None:
+            found.append("")
 
     jax.eval_shape(call, [v.value for v in variables])
     return found

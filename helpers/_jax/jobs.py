@@ -43,7 +43,7 @@ class Compiled(NamedTuple):
     metrics : list of dict, str or int
         Asked for by the caller.
     usual : tuple of (str, str)
-        What is recorded anyway: name, and "mse", "accuracy" or "crossentropy".
+        What is recorded anyway: name, and which function of `metrics.usual`.
     probabilities : bool
         Whether the outputs of what is trained are probabilities instead of logits.
     """

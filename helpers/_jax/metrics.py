@@ -35,7 +35,18 @@ def usual(name: str, kind: str, probabilities: bool) -> Any:
     def mse(y: Any, outputs: Any) -> Any:
         return keras.losses.mean_squared_error(as_outputs(y, outputs), outputs)
 
-    function = {"accuracy": accuracy, "crossentropy": crossentropy, "mse": mse}[kind]
+    def binary_accuracy(y: Any, outputs: Any) -> Any:
+        found = ops.cast(outputs > (0.5 if probabilities else 0.0), "float32")
+        return ops.mean(
+            ops.cast(ops.cast(as_outputs(y, outputs), "float32") == found, "float32"), -1
+        )
+
+    def binary_crossentropy(y: Any, outputs: Any) -> Any:
+        y = ops.cast(as_outputs(y, outputs), outputs.dtype)
+        return ops.mean(ops.binary_crossentropy(y, outputs, from_logits=not probabilities), -1)
+
+    known = (accuracy, crossentropy, mse, binary_accuracy, binary_crossentropy)
+    (function,) = (one for one in known if one.__name__ == kind)
     return keras.metrics.MeanMetricWrapper(function, name=name)
 
 

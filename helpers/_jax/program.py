@@ -17,7 +17,6 @@ import numpy as np
 from helpers._jax import building
 from helpers._jax.jobs import Training
 
-VALIDATION_ROWS = 512
 PREDICT_ROWS = 1024
 
 
@@ -72,7 +71,10 @@ class Steps:
         """Return what is recorded of validation data or of new data: (names,)."""
         trained, other, *_ = state
         count = data["x"].shape[0]
-        full, rest = divmod(count, VALIDATION_ROWS)
+        size = min(
+            self._job.batch_size, count
+        )  # as `fit` validates: not every loss is a mean over examples
+        full, rest = divmod(count, size)
 
         def step(metrics: Any, rows: Any) -> tuple[Any, None]:
             batch = tuple(d[rows] for d in _parts(data))
@@ -82,7 +84,7 @@ class Steps:
         metrics = list(self._blank)
         rows = jnp.arange(count)
         if full:
-            whole = rows[: full * VALIDATION_ROWS].reshape(full, VALIDATION_ROWS)
+            whole = rows[: full * size].reshape(full, size)
             metrics, _ = jax.lax.scan(step, metrics, whole)
         if rest:
             metrics, _ = step(metrics, rows[-rest:])

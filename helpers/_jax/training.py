@@ -66,24 +66,29 @@ def check(job: Training) -> tuple[list[str], list[tuple[tuple[int, ...], str]]]:
         [model.trainable_variables, model.non_trainable_variables],
         [v.value for v in model.optimizer.variables],
     )
-    every = {name: jnp.zeros(shape, kind) for name, (shape, kind) in job.like.items()}
+    every = {n: jax.ShapeDtypeStruct(shape, kind) for n, (shape, kind) in job.like.items()}
     data = {name: v for name, v in every.items() if not name.endswith("_val")}
     val = {name[:-4]: v for name, v in every.items() if name.endswith("_val")} or data
     order = np.arange(job.examples, dtype=np.int32)
     shape, kind = job.like["x"]
     lost = building.assigned(model, jnp.zeros((1, *shape[1:]), kind))
+    if "" in lost:
+        raise ValueError(
+            "its outputs carry a mask, which metrics would not see: end it with a layer that reads the mask, such as a "
+            "recurrent one that returns its last output, or leave masking out"
+        )
     if lost:
         raise ValueError(
             f"a layer assigns {lost[0]} in its call, which is trained: Keras's steps on JAX would lose that"
         )
     drawn = _drawn()
-    after, _ = jax.eval_shape(lambda state: steps.epoch(state, data, order, {}), state)
+    after, _ = jax.eval_shape(lambda *given: steps.epoch(*given, order, {}), state, data)
     if _drawn() != drawn:
         raise ValueError(
             "a layer draws from Python's or NumPy's global generator in its call: once for a whole training on JAX"
         )
     _same(state, after)
-    jax.eval_shape(lambda state: steps.validated(state, val), state)
+    jax.eval_shape(steps.validated, state, val)
     found = [(tuple(a.shape), str(a.dtype)) for a in jax.tree.leaves(state[:3])]
     if job.rule is not None:
         found += [((), "float32"), *[((), "int32")] * 3]
@@ -206,7 +211,7 @@ def _begun(made: Ready, mine: Members) -> tuple[Any, Watch | None]:
         other[index] = building.generator_state(mine.keys, ordinal)
     optimizer = [_repeated(v, job.width) for v in building.values(model.optimizer.variables)]
     if mine.rates is not None:
-        rate = model.optimizer._learning_rate
+        rate = building.inner_of(model.optimizer)._learning_rate
         (index,) = [i for i, v in enumerate(model.optimizer.variables) if v is rate]
         optimizer[index] = mine.rates.astype(optimizer[index].dtype)
     watched = None
@@ -235,10 +240,11 @@ def _weights(made: Ready, state: Any) -> list[np.ndarray]:
 def _averaged(made: Ready, state: Any) -> Any:
     """Return the state with an optimizer's averages in the place of weights, as ``fit`` ends with them."""
     optimizer = made.steps.model.optimizer
-    if not getattr(optimizer, "use_ema", False):
+    inner = building.inner_of(optimizer)
+    if not getattr(inner, "use_ema", False) or not made.job.epochs:
         return state
     places = {id(v): i for i, v in enumerate(optimizer.variables)}
-    averages = [state[2][places[id(v)]] for v in optimizer._model_variables_moving_average]
+    averages = [state[2][places[id(v)]] for v in inner._model_variables_moving_average]
     return averages, *state[1:]
 
 

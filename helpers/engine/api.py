@@ -313,7 +313,7 @@ def predict_many(
                 raise
             _say_why(error, checks.flag("progress", progress))
     if recipe is None:
-        whole = general.GeneralModel(model)
+        whole = general.GeneralModel(model, np.shape(x)[1:])
         weights, count = general.check_weights("weights", weights, whole)
         with bar(progress, count, "networks") as moved:
             return general.predict(whole, weights, x, moved)

@@ -198,14 +198,14 @@ def flat(model):
 
 def with_constants(model):
     """Return a model whose Normalization layers hold what they were adapted to as constants: itself, or a copy."""
-    if not any(_constants(layer) for layer in model.layers):
+    if not any(constants(layer) for layer in model._flatten_layers(include_self=False)):
         return model
     return keras.models.model_from_json(json.dumps(_inserted(model, json.loads(model.to_json()))))
 
 
 def _inserted(layer, config):
     """Return the configuration of a layer or a model, with what its Normalization layers were adapted to."""
-    config["config"] |= _constants(layer)
+    config["config"] |= constants(layer)
     if isinstance(layer, keras.Model):
         inner = {one.name: one for one in layer.layers}
         for entry in config["config"]["layers"]:
@@ -214,7 +214,7 @@ def _inserted(layer, config):
     return config
 
 
-def _constants(layer):
+def constants(layer):
     """Return mean and variance of a Normalization layer that was adapted, as its configuration takes them, or {}."""
     if type(layer) is not keras.layers.Normalization or layer.input_mean is not None:
         return {}
@@ -229,6 +229,11 @@ def compiled(model):
     if not getattr(model, "compiled", False):
         return {}
     given = model._compile_config.config
+    if given.get("loss_weights") is not None:
+        raise ValueError(
+            "Argument `model` is compiled with loss_weights, which fit_many does not honour. "
+            "Put the weight into the loss."
+        )
     metrics = [one for key in ("metrics", "weighted_metrics") for one in _flat(given.get(key))]
     return {"optimizer": model.optimizer, "loss": model.loss, "metrics": metrics}
 

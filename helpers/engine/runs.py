@@ -466,7 +466,9 @@ class Runs:
         resume = text.get("resume")
         of_general = text["settings"].get("engine") == "general"
         return cls(
-            general.GeneralModel(model) if of_general else recipe_of(model),
+            general.GeneralModel(model, tuple(text["settings"]["input_shape"]))
+            if of_general
+            else recipe_of(model),
             text["settings"],
             part("vary/"),
             part("history/"),

@@ -13,6 +13,7 @@ from helpers.engine import endings, losses
 from helpers.engine.general.model import GeneralModel, has_graph
 from helpers.engine.plan import check_masks
 
+_MIXING = ("Adafactor", "Lamb", "Muon")  # entries of one weight are scaled by what all of them are
 _CLIPPING = ("clipnorm", "global_clipnorm")
 CROSSENTROPIES = {
     "binary_crossentropy": "BinaryCrossentropy",
@@ -53,6 +54,11 @@ def optimizer_of(given: Any) -> Any:
             "Argument `optimizer` must be one that its configuration can rebuild; register schedules and optimizers "
             f"of your own with keras.saving.register_keras_serializable(). Keras says: {first}"
         ) from error
+
+
+def inner_of(optimizer: Any) -> Any:
+    """Return the optimizer inside one that scales losses, or itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 class Settled(NamedTuple):
@@ -141,14 +147,15 @@ def varied_of(
         raise ValueError(
             f"Argument `{label}` must have shape ({members},). Received: {values.shape}."
         )
-    if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+    inner = inner_of(optimizer)
+    if isinstance(inner._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         raise ValueError(
             f"Argument `{label}` must be None: the general engine does not scale a learning-rate schedule. Put the "
             "rate into the schedule."
         )
     if values.ndim:
         return values, {"learning_rate": values.copy()}
-    optimizer.learning_rate = float(values)
+    inner.learning_rate = float(values)
     return None, {}
 
 
@@ -157,7 +164,14 @@ def masks_of(
 ) -> dict[int, np.ndarray]:
     """Return the masks (M, ...) by weight index."""
     found = check_masks(model, members, masks)
-    clipped = [key for key in _CLIPPING if getattr(optimizer, key, None)]
+    inner = inner_of(optimizer)
+    clipped = [key for key in _CLIPPING if getattr(inner, key, None)]
+    mixing = type(inner).__name__ in _MIXING or any(v.constraint for v in model.template.weights)
+    if found and (mixing or inner.use_ema):
+        raise ValueError(
+            "Argument `masks` must be None with an optimizer that mixes the entries of a weight (Adafactor, Lamb, "
+            "Muon), with averages of weights and with constraints: what is masked would count in the others."
+        )
     if found and clipped:
         raise ValueError(
             f"Argument `masks` must be None with {clipped[0]}: gradients of masked weights would count in the norm."
@@ -184,8 +198,16 @@ def metrics_of(given: Any, usual: list[tuple[str, str]]) -> list[Any]:
             raise TypeError(
                 checks.message("metrics", "names, keras.metrics instances or functions", one)
             )
-    taken = {name for name, _ in usual}
-    return [one for one in given if name_of(one) not in taken]
+    taken = {"loss"} | {name for name, _ in usual}
+    wanted = [one for one in given if not (isinstance(one, str) and one in taken)]
+    for one in wanted:
+        if name_of(one) in taken:
+            raise ValueError(
+                f"Argument `metrics` must hold names that are not taken. Received: {name_of(one)!r}. Give it another: "
+                'keras.metrics.Metric(..., name="...").'
+            )
+        taken.add(name_of(one))
+    return wanted
 
 
 def rising(names: list[str]) -> set[str]:
@@ -210,10 +232,13 @@ def usual_of(arrays: dict[str, np.ndarray], task: str, settled: Settled) -> list
             "Huber",
         )
         return [("mse", "mse")] if numbers else []
-    y = arrays["y"]
+    y, name = arrays["y"], described(settled.loss).lower()
     whole = y.dtype.kind in "iu" or bool(np.isin(y, (0, 1)).all())
-    found = [("crossentropy", "crossentropy")]
-    return [*found, ("accuracy", "accuracy")] if whole else found
+    if "hinge" in name and y.min() < 0:
+        return []
+    part = "binary_" if "binary" in name else ""
+    found = [("crossentropy", f"{part}crossentropy")]
+    return [*found, ("accuracy", f"{part}accuracy")] if whole else found
 
 
 def config_of(given: Any) -> dict[str, Any]:

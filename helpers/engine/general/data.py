@@ -157,18 +157,27 @@ def fitted(data: Data, loss: Any, model: GeneralModel) -> Data:
         if key not in found:
             continue
         y, lead = found[key], 1 + (key in data.own)
-        rows = type(loss).__name__.startswith("Categorical")
+        rows, sparse = map(type(loss).__name__.startswith, ("Categorical", "Sparse"))
         labels = isinstance(
             loss, keras.losses.CategoricalGeneralizedCrossEntropy
         )  # despite its name
         if rows and not labels and y.ndim - lead < len(outputs):
-            found[key] = np.eye(outputs[-1], dtype=np.float32)[y.astype(np.int32)]
+            found[key] = one_hot(y, outputs[-1] or 1)
+        elif sparse and y.ndim - lead == len(outputs) and y.shape[-1] == 1 != outputs[-1]:
+            found[key] = y[..., 0]
         elif y.ndim - lead == len(outputs) - 1 and outputs[-1] == 1:
             found[key] = y[..., np.newaxis]
     return data._replace(arrays=found)
 
 
-def check_data(model: GeneralModel, data: Data) -> None:
+def one_hot(y: np.ndarray, classes: int) -> np.ndarray:
+    """Return labels as rows of zeros with a single one."""
+    if y.size and (y.min() < 0 or y.max() >= classes):
+        raise ValueError(f"Argument `y` has labels outside 0..{classes - 1}.")
+    return np.eye(classes, dtype=np.float32)[y.astype(np.int32)]
+
+
+def check_data(model: GeneralModel, data: Data, loss: str) -> None:
     """Refuse examples that the model does not take; targets are Keras's to judge."""
     for key in ("x", "x_val"):
         if key not in data.arrays:
@@ -184,7 +193,7 @@ def check_data(model: GeneralModel, data: Data) -> None:
             )
     if not data.examples:
         raise ValueError("Argument `x` must hold one example or more. Received: 0.")
-    if data.task != "regression":
+    if data.task != "regression" and "hinge" not in loss:  # whose labels may be -1 and 1
         outputs, y = model.output_shape[-1] or 2, data.arrays["y"]
         if y.dtype.kind in "iu" and y.size and (y.min() < 0 or y.max() >= max(outputs, 2)):
             raise ValueError(f"Argument `y` has labels outside 0..{max(outputs, 2) - 1}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import random
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from helpers._base import checks, seeds
 from helpers._tensorflow import keras
 from helpers.engine import draws, endings, parcels, prepare
 from helpers.engine.recipe import Weight
+
+_lock = threading.RLock()
 
 
 class GeneralModel:
@@ -55,10 +58,11 @@ class GeneralModel:
         model = prepare.called(model)
         self.compiled = prepare.compiled(model)
         prepare.check_steps(model)
-        if isinstance(model, (keras.Sequential, keras.src.models.Functional)):
+        if has_graph(model):
             model = prepare.with_constants(prepare.shaped(model, input_shape))
         elif not model.built and input_shape:
             _called_once(model, input_shape)
+        _check_state(model)
         self.config = _serialized(model)
         with _initializers() as drawn:
             self.template = self._rebuilt(input_shape)
@@ -101,10 +105,10 @@ class GeneralModel:
     def _output_shape(self) -> tuple[int | None, ...]:
         if has_graph(self.template):
             return tuple(self.template.output_shape[1:])
-        found = self.template.compute_output_shape((None, *self.input_shape))
-        if not isinstance(found, tuple) or any(isinstance(n, (tuple, list)) for n in found):
+        found = self.template(np.zeros((1, *self.input_shape), np.float32))
+        if isinstance(found, (tuple, list, dict)):
             raise ValueError("Argument `model` must have one output. Received: several.")
-        return tuple(found[1:])
+        return tuple(found.shape[1:])
 
     def _read_weights(self, drawn: dict[int, Any]) -> tuple[Weight, ...]:
         """Return the weights with their initializers, in order."""
@@ -189,6 +193,24 @@ class GeneralModel:
         return found
 
 
+def _check_state(model: Any) -> None:
+    """Refuse a model that remembers batches or was made for one size of them, and constants that would be lost."""
+    for layer in model._flatten_layers(include_self=False):
+        if getattr(layer, "stateful", False):
+            raise ValueError(
+                f"Layer {layer.name!r} is stateful: it goes on from batch to batch, and batches are drawn anew here."
+            )
+        if not has_graph(model) and prepare.constants(layer):
+            raise ValueError(
+                f"Layer {layer.name!r} was adapted to data and stands inside a subclass, whose copies would lose that."
+            )
+    if has_graph(model) and model.input_shape[0] is not None:
+        raise ValueError(
+            "Argument `model` must take batches of any size. "
+            f"Received: batches of {model.input_shape[0]}. Start it with keras.Input(shape)."
+        )
+
+
 def _declared(model: Any, copy: Any, drawn: dict[int, Any]) -> dict[int, Any]:
     """Return what the layers of a model say of its variables' initializers, by id of the same variables of a copy.
 
@@ -264,17 +286,19 @@ def _initializers() -> Iterator[dict[int, Any]]:
     """Give a dict that learns of every variable made meanwhile what drew it: {id of the variable: initializer}."""
     found: dict[int, Any] = {}
     kind = keras.src.backend.common.variables.Variable
-    inner = kind.__init__
+    inner: Any = None
 
     def init(self: Any, initializer: Any, *arguments: Any, **keywords: Any) -> None:
         found[id(self)] = initializer
         inner(self, initializer, *arguments, **keywords)
 
-    kind.__init__ = init
-    try:
-        yield found
-    finally:
-        kind.__init__ = inner
+    with _lock:  # of one call at a time
+        inner = kind.__init__
+        kind.__init__ = init
+        try:
+            yield found
+        finally:
+            kind.__init__ = inner
 
 
 def check_weights(

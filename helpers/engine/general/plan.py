@@ -13,9 +13,9 @@ import numpy as np
 
 from helpers._base import checks
 from helpers._jax import jobs
-from helpers._tensorflow import keras_settings
+from helpers._tensorflow import keras, keras_settings
 from helpers.data import Dataset
-from helpers.engine import draws, parcels, runtime, stopping
+from helpers.engine import draws, endings, parcels, runtime, stopping
 from helpers.engine.general import asked
 from helpers.engine.general.data import Data, check_data, data_of, fitted
 from helpers.engine.general.model import GeneralModel, check_weights
@@ -125,11 +125,12 @@ def make(
     recipe = given.without_ending if settled.undo else given
     assert recipe is not None
     data = fitted(data, settled.loss, recipe)
-    check_data(given, data)
+    check_data(given, data, asked.described(settled.loss))
     rates, varied = asked.varied_of(optimizer, members, learning_rate, vary)
     kept_masks = asked.masks_of(recipe, members, masks, optimizer)
     usual = asked.usual_of(data.arrays, data.task, settled)
     wanted = asked.metrics_of(compiled.get("metrics", ()) if metrics is None else metrics, usual)
+    single_ones = type(settled.loss).__name__.startswith("Categorical")
     names = ["loss", *(name for name, _ in usual), *map(asked.name_of, wanted)]
     recorded = [*names, *(f"val_{n}" for n in names)] if "x_val" in data.arrays else names
     rule = stopping.rule(early_stopping, recorded, asked.rising(recorded))
@@ -149,7 +150,7 @@ def make(
         settled.probabilities,
     )
     job = jobs.Training(
-        model=job_of(recipe, _ending(recipe) if settled.undo else "", functions, repr(how)),
+        model=job_of(recipe, _ending(given) if settled.undo else "", functions, repr(how)),
         compiled=how,
         batch_size=batch_size,
         epochs=epochs,
@@ -172,6 +173,8 @@ def make(
         "masked": sorted(kept_masks),
         "initial_weights": "drawn" if initial_weights is None else "given",
         "dtype": min(recipe.dtypes, default="float32"),
+        "input_shape": [n or 1 for n in recipe.input_shape],
+        "one_hot": single_ones,
     }
     return Plan(
         job=job,
@@ -237,8 +240,11 @@ def job_of(
 
 
 def _ending(model: GeneralModel) -> str:
-    """Return what a classifier's outputs pass in the end."""
-    return "sigmoid" if model.output_shape[-1] == 1 else "softmax"
+    """Return what the outputs of a model that is trained without it pass in the end."""
+    last = endings.final(model.template)
+    activation = getattr(last, "activation", None)
+    softmax = type(last).__name__ == "Softmax" or isinstance(activation, keras.layers.Softmax)
+    return "softmax" if softmax or activation is keras.activations.softmax else "sigmoid"
 
 
 def _initial_weights(model: GeneralModel, members: int, given: Any, seed: int) -> list[np.ndarray]:

@@ -130,13 +130,13 @@ class Worker:
     def _answer(self, stop: threading.Event | None, moved: Any, patience: float = 0.0) -> Any:
         waited = 0.0
         while True:
+            if stop is not None and stop.is_set():
+                self.end()
+                return None
             try:
                 answer = self._answers.get(timeout=0.2)
             except queue.Empty:
                 waited += 0.2
-                if stop is not None and stop.is_set():
-                    self.end()
-                    return None
                 if patience and waited > patience:
                     raise Died(f"it did not start within {patience:g} s") from None
                 continue
@@ -185,7 +185,9 @@ class Pool:
         self._lock = threading.Lock()
 
     def size(self) -> int:
-        """Return how many workers may run at once: one a core, as far as memory allows."""
+        """Return how many workers may run at once: one a core, as far as memory allows; one where there is a GPU."""
+        if self.about()["on"] != "cpu":
+            return 1
         return max(1, min(runtime.workers(), memory.limit() // MEMORY))
 
     @contextlib.contextmanager

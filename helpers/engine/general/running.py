@@ -10,7 +10,7 @@ import numpy as np
 from helpers._jax import jobs, metrics
 from helpers._tensorflow import keras
 from helpers.engine import resume, runtime
-from helpers.engine.general.data import numbers_of
+from helpers.engine.general.data import numbers_of, one_hot
 from helpers.engine.general.model import GeneralModel
 from helpers.engine.general.plan import Plan, job_of, refusal, width_of
 from helpers.engine.general.pool import POOL, Refused
@@ -150,10 +150,8 @@ def evaluate(
     targets = y if stacked else y[np.newaxis]
     if targets.ndim == outputs.ndim - 1 and outputs.shape[-1] == 1:
         targets = targets[..., np.newaxis]
-    asked = [
-        keras.saving.deserialize_keras_object(one) if isinstance(one, dict) else one
-        for one in settings["metrics"]
-    ]
+    if settings["one_hot"] and targets.ndim < outputs.ndim:
+        targets = one_hot(targets, outputs.shape[-1])
     usual = [
         metrics.usual(*one, settings["outputs"] == "probabilities" and not ending)
         for one in settings["usual"]
@@ -161,6 +159,10 @@ def evaluate(
     found: dict[str, list[float]] = {}
     for member in range(members):
         mine = targets[member if stacked else 0]
+        asked = [
+            keras.saving.deserialize_keras_object(one) if isinstance(one, dict) else one
+            for one in settings["metrics"]
+        ]
         own = keras.src.trainers.compile_utils.CompileMetrics(asked, None)
         own.update_state(mine, metrics.ended(outputs[member], ending))
         for metric in usual:
