@@ -37,9 +37,8 @@ def usual(name: str, kind: str, probabilities: bool) -> Any:
 
     def binary_accuracy(y: Any, outputs: Any) -> Any:
         found = ops.cast(outputs > (0.5 if probabilities else 0.0), "float32")
-        return ops.mean(
-            ops.cast(ops.cast(as_outputs(y, outputs), "float32") == found, "float32"), -1
-        )
+        right = ops.equal(ops.cast(as_outputs(y, outputs), "float32"), found)
+        return ops.mean(ops.cast(right, "float32"), -1)
 
     def binary_crossentropy(y: Any, outputs: Any) -> Any:
         y = ops.cast(as_outputs(y, outputs), outputs.dtype)

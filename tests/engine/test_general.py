@@ -324,7 +324,7 @@ def test_nobody_waits_for_what_is_stopped():
     began = time.monotonic()
     plan = general.make(mlp, X, LABELS, members=1, epochs=100_000, optimizer="sgd", loss="auto")
     members = running.members_of(plan, runtime.chunk(0, 1, plan.job.width))
-    assert POOL.ask("train", "endless", plan.job, members, stop=stop) is None
+    assert POOL.ask("train", "endless", plan.job, members, lambda n: stop.set(), stop) is None
     assert time.monotonic() - began < 60
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
@@ -352,6 +352,84 @@ def test_runs_are_saved_and_read(tmp_path):
     )
     with pytest.raises(ValueError, match="do not hold what `resume` needs"):
         read.resume(1)
+
+
+def test_metrics_and_scores_are_keras_for_every_member():
+    y, metrics = RNG.integers(0, 2, (22, 3)), [K.metrics.BinaryAccuracy(name="right"), "mae"]
+    options = {"metrics": metrics, "optimizer": K.optimizers.SGD(0.5), "batch_size": 22}
+    runs = fit(multi_label, X, y, "binary_crossentropy", validation_split=0.4, **options)
+    scores = runs.evaluate(X, y)
+    np.testing.assert_allclose(runs.history["crossentropy"], runs.history["loss"], rtol=1e-4)
+    for member in range(3):
+        model = runs.model(member)
+        model.compile("sgd", "binary_crossentropy", ["binary_accuracy", "mae"])
+        for x, wanted, found in (
+            (X[13:], y[13:], {name: v[member, -1] for name, v in runs.history.items()}),
+            (X, y, {f"val_{name}": v[member] for name, v in scores.items()}),
+        ):
+            loss, right, mae = model.evaluate(x, wanted, verbose=0)
+            expected = {"crossentropy": loss, "accuracy": right, "right": right, "mae": mae}
+            for name, value in expected.items():
+                np.testing.assert_allclose(found[f"val_{name}"], value, rtol=1e-4, err_msg=name)
+
+
+def test_losses_that_are_sums_validate_in_batches_as_fit_does():
+    loss = K.losses.MeanSquaredError(reduction="sum")
+    rate = K.optimizers.SGD(1e-4)
+    runs = fit(
+        autoencoder,
+        IMAGES,
+        IMAGES,
+        loss,
+        optimizer=rate,
+        epochs=1,
+        batch_size=4,
+        validation_split=0.4,
+    )
+    model = runs.model(1)
+    model.compile("sgd", loss)
+    seen = model.evaluate(IMAGES[13:], IMAGES[13:], batch_size=4, verbose=0)
+    np.testing.assert_allclose(runs.history["val_loss"][1, 0], seen, rtol=1e-4)
+
+
+def test_averages_of_weights_are_those_of_fit():
+    optimizer = K.optimizers.SGD(0.3, use_ema=True, ema_momentum=0.5)
+    runs = fit(own_layer, X, LABELS, SPARSE, optimizer=optimizer, epochs=2)
+    model = own_layer()
+    model.set_weights([w[1] for w in runs.initial_weights])
+    model.compile(K.optimizers.SGD(0.3, use_ema=True, ema_momentum=0.5), SPARSE)
+    for epoch in runs.batches(1):
+        for rows in epoch:
+            model.train_on_batch(X[rows], LABELS[rows])
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    close([w[1] for w in runs.weights], model.get_weights())
+    none = fit(own_layer, X, LABELS, SPARSE, optimizer=optimizer, epochs=0)
+    for a, b in zip(none.weights, none.initial_weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_rates_differ_in_half_precision_too():
+    def build():
+        return K.Sequential([K.Input((4,)), L.Dense(4), L.PReLU(), L.Dense(3)])
+
+    K.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        runs = fit(build, X, LABELS, SPARSE, learning_rate=[0.0, 0.1, 1.0])
+    finally:
+        K.mixed_precision.set_dtype_policy("float32")
+    pairs = zip(runs.weights[0], runs.initial_weights[0], strict=True)
+    moved = [np.abs(w - v).max() for w, v in pairs]
+    assert moved[0] == 0 < moved[1] < moved[2]
+
+
+def test_what_a_nested_normalization_was_adapted_to_stays():
+    norm = L.Normalization()
+    norm.adapt(10 * X + 3)
+    inner = K.Sequential([K.Input((4,)), norm, L.Dense(3)])
+    runs = fit(K.Sequential([K.Input((4,)), inner, L.PReLU()]), X, LABELS, SPARSE, epochs=0)
+    layers = runs.model(0)._flatten_layers()
+    (again,) = (layer for layer in layers if isinstance(layer, L.Normalization))
+    np.testing.assert_allclose(again.mean, norm.mean, rtol=1e-5)
 
 
 def test_the_run_says_which_engine_it_has(capsys):
@@ -392,6 +470,26 @@ def stepping():
     return Stepping(inputs, L.Dense(3)(inputs))
 
 
+def remembering():
+    """A model that goes on from batch to batch."""
+    return K.Sequential([K.Input(batch_shape=(2, 4, 1)), L.SimpleRNN(3, stateful=True)])
+
+
+def sized():
+    """A model for batches of two."""
+    return K.Sequential([K.Input(batch_shape=(2, 4)), L.PReLU(), L.Dense(3)])
+
+
+def weighed():
+    """A model whose loss is weighed when it is compiled."""
+    model = own_layer()
+    model.compile("sgd", SPARSE, loss_weights=3.0)
+    return model
+
+
+MASKS = [np.ones((3, *w.shape)) if i == 0 else None for i, w in enumerate(own_layer().weights)]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -416,6 +514,13 @@ def stepping():
         ({"x": X[:, :3]}, "input shape"),
         ({"y": LABELS[:5]}, "same number of examples"),
         ({"y": LABELS + 7}, "labels outside 0..2"),
+        ({"y": LABELS - 1, "loss": K.losses.CategoricalCrossentropy(from_logits=True)}, "outside"),
+        ({"metrics": [K.metrics.MeanSquaredError(name="accuracy")]}, "names that are not taken"),
+        ({"metrics": [K.metrics.MeanSquaredError(name="loss")]}, "names that are not taken"),
+        ({"model": remembering}, "stateful"),
+        ({"model": sized}, "batches of any size"),
+        ({"model": weighed}, "loss_weights"),
+        ({"masks": MASKS, "optimizer": "lamb"}, "mixes the entries"),
     ],
 )
 def test_bad_input_is_refused_at_the_door(change, message):
@@ -423,6 +528,15 @@ def test_bad_input_is_refused_at_the_door(change, message):
     model, x, y, loss = (given.pop(name) for name in ("model", "x", "y", "loss"))
     with pytest.raises((TypeError, ValueError), match=message):
         fit(model, x, y, loss, **given)
+
+
+def test_outputs_with_a_mask_are_refused():
+    def build():
+        words = L.Embedding(20, 4, mask_zero=True)
+        return K.Sequential([K.Input((9,), dtype="int32"), words, L.Dense(3)])
+
+    with pytest.raises(ValueError, match="outputs carry a mask"):
+        fit(build, TOKENS, TOKENS % 3, SPARSE)
 
 
 def test_layers_of_another_backend_are_refused_with_the_reason():

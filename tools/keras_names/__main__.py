@@ -10,8 +10,6 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import pandas as pd
-
 from helpers._tensorflow import keras
 from tools import surroundings
 from tools.keras_names import walk
@@ -92,7 +90,9 @@ def table(lines: list[Row]) -> str:
         (f"`{row.name}`" if row.name.isidentifier() else row.name, row.engine, row.remark)
         for row in lines
     ]
-    return pd.DataFrame(shown, columns=["name", "engine", "remark"]).to_markdown(index=False)
+    return "\n".join(
+        f"| {' | '.join(row)} |" for row in [("name", "engine", "remark"), ("---",) * 3, *shown]
+    )
 
 
 def page() -> str:
