@@ -87,6 +87,11 @@ class Polynomial(keras.optimizers.schedules.PolynomialDecay):
         return (self.initial_learning_rate - self.end_learning_rate) * left + self.end_learning_rate
 
 
+def training_or_not(model: Any, training: bool) -> dict[str, bool]:
+    """Return the argument ``training`` for a model whose call takes it."""
+    return {"training": training} if model._call_has_training_arg else {}
+
+
 def assigned(model: Any, x: Any) -> list[str]:
     """Return the paths of the trained variables that the model assigns while it is called: a step drops that.
 
@@ -98,7 +103,7 @@ def assigned(model: Any, x: Any) -> list[str]:
     def call(values: Any) -> None:
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
             before = [scope.get_current_value(v) for v in model.trainable_variables]
-            outputs = model(x, training=True)
+            outputs = model(x, **training_or_not(model, True))
             after = [scope.get_current_value(v) for v in model.trainable_variables]
         pairs = zip(before, after, model.trainable_variables, strict=True)
         found.extend(v.path for old, new, v in pairs if new is not old)

@@ -145,7 +145,9 @@ def predictions(model: Any, stacked: bool) -> Callable[..., Any]:
     """Return the compiled ``(trainable, other, x)`` to outputs (W, N, ...) in inference mode."""
 
     def one(trained: Any, other: Any, x: Any) -> Any:
-        outputs, _ = model.stateless_call(trained, other, x, training=False)
+        outputs, _ = model.stateless_call(
+            trained, other, x, **building.training_or_not(model, False)
+        )
         return outputs
 
     return jax.jit(jax.vmap(one, in_axes=(0, 0, 0 if stacked else None)))

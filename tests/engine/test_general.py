@@ -362,7 +362,7 @@ def test_metrics_and_scores_are_keras_for_every_member():
     np.testing.assert_allclose(runs.history["crossentropy"], runs.history["loss"], rtol=1e-4)
     for member in range(3):
         model = runs.model(member)
-        model.compile("sgd", "binary_crossentropy", ["binary_accuracy", "mae"])
+        model.compile("sgd", "binary_crossentropy", metrics=["binary_accuracy", "mae"])
         for x, wanted, found in (
             (X[13:], y[13:], {name: v[member, -1] for name, v in runs.history.items()}),
             (X, y, {f"val_{name}": v[member] for name, v in scores.items()}),
@@ -520,7 +520,7 @@ MASKS = [np.ones((3, *w.shape)) if i == 0 else None for i, w in enumerate(own_la
         ({"model": remembering}, "stateful"),
         ({"model": sized}, "batches of any size"),
         ({"model": weighed}, "loss_weights"),
-        ({"masks": MASKS, "optimizer": "lamb"}, "mixes the entries"),
+        ({"masks": MASKS, "optimizer": K.optimizers.Lamb()}, "mixes the entries"),
     ],
 )
 def test_bad_input_is_refused_at_the_door(change, message):

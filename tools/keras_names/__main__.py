@@ -7,6 +7,7 @@ others but those in `walk.REFUSED`: tests/tools/test_keras_names.py sees that, a
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -99,8 +100,8 @@ def page() -> str:
     """Return the page, every name asked anew."""
     found = {room: list(rows(room)) for room in walk.ROOMS}
     every = [row for lines in found.values() for row in lines]
-    counted = pd.Series([row.engine for row in every]).value_counts()
-    kinds = [f"{counted.get(kind, 0)} {kind}" for kind in ("fast", "general", "refused", "no case")]
+    counted = Counter(row.engine for row in every)
+    kinds = [f"{counted[kind]} {kind}" for kind in ("fast", "general", "refused", "no case")]
     counts = f"Of {len(every)} lines: {', '.join(kinds)}."
     texts = [HEAD.format(version=_minor(), counts=counts)]
     texts += [f"## {TITLES[room]}\n\n{table(lines)}\n" for room, lines in found.items()]
