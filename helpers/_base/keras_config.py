@@ -1,4 +1,4 @@
-"""Keras's settings, read and written; for whichever Keras, on TensorFlow or on JAX, a process has."""
+"""Keras's settings and objects, for whichever Keras, on TensorFlow or on JAX, a process has."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def write(keras: Any, settings: dict[str, Any]) -> None:
     config.set_dtype_policy(settings["dtype_policy"])
     config.set_image_data_format(settings["image_data_format"])
     config.set_epsilon(settings["epsilon"])
+
+
+def inner_of(optimizer: Any) -> Any:
+    """Return the optimizer inside one that scales losses, or itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

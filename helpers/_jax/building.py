@@ -51,7 +51,7 @@ def compile_model(model: Any, functions: list[Any], how: Compiled, ending: str) 
         return keras.saving.deserialize_keras_object(given) if isinstance(given, dict) else given
 
     optimizer = made(how.optimizer)
-    inner = inner_of(optimizer)
+    inner = keras_config.inner_of(optimizer)
     rate = getattr(inner, "_learning_rate", None)
     if type(rate) is keras.optimizers.schedules.PolynomialDecay:
         inner._learning_rate = Polynomial.from_config(rate.get_config())
@@ -67,11 +67,6 @@ def compile_model(model: Any, functions: list[Any], how: Compiled, ending: str) 
 
     model.compute_metrics = compute_metrics
     model.optimizer.build(model.trainable_variables)  # in half precision one that scales losses
-
-
-def inner_of(optimizer: Any) -> Any:
-    """Return the optimizer inside one that scales losses, or itself."""
-    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 class Polynomial(keras.optimizers.schedules.PolynomialDecay):

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from helpers._base import orders
+from helpers._base import keras_config, orders
 from helpers._jax import building, program
 from helpers._jax.jobs import Members, Trained, Training
 from helpers._jax.stopping import Watch
@@ -211,7 +211,7 @@ def _begun(made: Ready, mine: Members) -> tuple[Any, Watch | None]:
         other[index] = building.generator_state(mine.keys, ordinal)
     optimizer = [_repeated(v, job.width) for v in building.values(model.optimizer.variables)]
     if mine.rates is not None:
-        rate = building.inner_of(model.optimizer)._learning_rate
+        rate = keras_config.inner_of(model.optimizer)._learning_rate
         (index,) = [i for i, v in enumerate(model.optimizer.variables) if v is rate]
         optimizer[index] = mine.rates.astype(optimizer[index].dtype)
     watched = None
@@ -240,7 +240,7 @@ def _weights(made: Ready, state: Any) -> list[np.ndarray]:
 def _averaged(made: Ready, state: Any) -> Any:
     """Return the state with an optimizer's averages in the place of weights, as ``fit`` ends with them."""
     optimizer = made.steps.model.optimizer
-    inner = building.inner_of(optimizer)
+    inner = keras_config.inner_of(optimizer)
     if not getattr(inner, "use_ema", False) or not made.job.epochs:
         return state
     places = {id(v): i for i, v in enumerate(optimizer.variables)}

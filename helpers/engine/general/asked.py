@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from helpers._base import checks
+from helpers._base import checks, keras_config
 from helpers._tensorflow import keras
 from helpers.engine import endings, losses
 from helpers.engine.general.model import GeneralModel, has_graph
@@ -54,11 +54,6 @@ def optimizer_of(given: Any) -> Any:
             "Argument `optimizer` must be one that its configuration can rebuild; register schedules and optimizers "
             f"of your own with keras.saving.register_keras_serializable(). Keras says: {first}"
         ) from error
-
-
-def inner_of(optimizer: Any) -> Any:
-    """Return the optimizer inside one that scales losses, or itself."""
-    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 class Settled(NamedTuple):
@@ -147,7 +142,7 @@ def varied_of(
         raise ValueError(
             f"Argument `{label}` must have shape ({members},). Received: {values.shape}."
         )
-    inner = inner_of(optimizer)
+    inner = keras_config.inner_of(optimizer)
     if isinstance(inner._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         raise ValueError(
             f"Argument `{label}` must be None: the general engine does not scale a learning-rate schedule. Put the "
@@ -164,7 +159,7 @@ def masks_of(
 ) -> dict[int, np.ndarray]:
     """Return the masks (M, ...) by weight index."""
     found = check_masks(model, members, masks)
-    inner = inner_of(optimizer)
+    inner = keras_config.inner_of(optimizer)
     clipped = [key for key in _CLIPPING if getattr(inner, key, None)]
     mixing = type(inner).__name__ in _MIXING or any(v.constraint for v in model.template.weights)
     if found and (mixing or inner.use_ema):
