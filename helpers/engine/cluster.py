@@ -198,7 +198,7 @@ class Cluster:
                     workers=[address],
                     allow_other_workers=True,  # it may be gone
                 )
-                arrays = self._waited(future, stop)
+                arrays = self._waited(future, stop, places)
             if arrays is not None:
                 advance(parcel.amount * chunk.kept)
             return arrays
@@ -228,7 +228,9 @@ class Cluster:
                 "again, and repeat the call."
             ) from error
 
-    def _waited(self, future: Any, stop: threading.Event) -> list[np.ndarray] | None:
+    def _waited(
+        self, future: Any, stop: threading.Event, places: Places
+    ) -> list[np.ndarray] | None:
         """Return the arrays of a chunk, or None once ``stop`` is set; the task is cancelled then."""
         from distributed import KilledWorker
 
@@ -238,6 +240,7 @@ class Cluster:
             if stop.is_set():
                 future.cancel()
                 return None
+            places.look()
         try:
             where, arrays = future.result()
         except KilledWorker as error:

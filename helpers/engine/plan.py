@@ -18,6 +18,7 @@ from helpers.engine import (
     inference,
     losses,
     optimizers,
+    prepare,
     runtime,
     scores,
     stopping,
@@ -197,6 +198,7 @@ def make(
     outputs = recipe.output_shape[0]
     ending = ("sigmoid" if outputs == 1 else "softmax") if settled.undo else ""
     if metrics is None:
+        prepare.check_unweighted(given.compiled, sample_weight, validation_weight)
         asked_scores = scores.of_compiled(
             given.compiled.get("metrics", ()), dataset.task, outputs, ending
         )

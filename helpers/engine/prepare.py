@@ -225,7 +225,10 @@ def constants(layer):
 
 
 def compiled(model):
-    """Return the optimizer, the loss and the metrics of a model that was compiled, {} of others."""
+    """Return the optimizer, the loss and the metrics of a model that was compiled, {} of others.
+
+    "weighted" is whether some of the metrics are to be weighted as the loss is.
+    """
     if not getattr(model, "compiled", False):
         return {}
     given = model._compile_config.config
@@ -234,8 +237,22 @@ def compiled(model):
             "Argument `model` is compiled with loss_weights, which fit_many does not honour. "
             "Put the weight into the loss."
         )
-    metrics = [one for key in ("metrics", "weighted_metrics") for one in _flat(given.get(key))]
-    return {"optimizer": model.optimizer, "loss": model.loss, "metrics": metrics}
+    weighted = _flat(given.get("weighted_metrics"))
+    return {
+        "optimizer": model.optimizer,
+        "loss": model.loss,
+        "metrics": _flat(given.get("metrics")) + weighted,
+        "weighted": bool(weighted),
+    }
+
+
+def check_unweighted(compiled: dict, *weights: object) -> None:
+    """Refuse sample weights where the metrics of a compiled model are to be weighted by them."""
+    if compiled.get("weighted") and any(one is not None for one in weights):
+        raise ValueError(
+            "Argument `model` is compiled with weighted_metrics, and sample weights are given: fit_many weights the "
+            "loss only. Compile it with metrics= instead, or give fit_many the metrics to record."
+        )
 
 
 def _flat(metrics):

@@ -27,6 +27,7 @@ from helpers._base.machine import version
 MOST_BYTES = 400_000  # of one file; 10 MB of all together
 CONSTANTS = "constants"
 STATES = ("current", "unconfirmed", "foreign", "missing")
+_OTHER_ENGINE = ("helpers.engine.general", "helpers._jax")
 PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow", "keras")
 
 
@@ -238,9 +239,10 @@ def versions() -> dict[str, str]:
 
 
 def code_key(module: str) -> str:
-    """Return the SHA-256 of the syntax trees of a module and of all it imports from `helpers`, docstrings removed.
+    """Return the SHA-256 of the syntax trees of a module and of all it imports from `helpers`.
 
-    Comments, docstrings and layout do not enter. Figures do not either, as long as they live in a module of their own.
+    Comments, docstrings, layout and the texts of errors do not enter. Neither do figures, as long as they live in a
+    module of their own, nor the general engine, in which no experiment may train (see `run.compute`).
     """
     total = hashlib.sha256()
     for name, text in sorted(_closure(module).items()):
@@ -263,20 +265,20 @@ def _closure(module: str) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=512)
 def _parsed(path: Path, changed: int) -> tuple[str, tuple[str, ...]]:
-    """Return the dumped syntax tree of a file, docstrings removed, and the names that it imports; read once."""
+    """Return the dumped syntax tree of a file, without words for people, and the names that it imports; read once."""
     tree, imported = ast.parse(path.read_text(encoding="utf-8")), []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             imported += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return ast.dump(_without_docstrings(tree)), tuple(imported)
+    return ast.dump(_without_words(tree)), tuple(imported)
 
 
 def _path_of(name: str) -> Path | None:
     """Return the source of a module of `helpers` other than the lazy face, or None."""
     parts = name.split(".")
-    if parts[0] != "helpers" or len(parts) < 2:
+    if parts[0] != "helpers" or len(parts) < 2 or name.startswith(_OTHER_ENGINE):
         return None
     path = paths.PACKAGE.joinpath(*parts[1:])
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
@@ -285,10 +287,12 @@ def _path_of(name: str) -> Path | None:
     return None
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    """Remove the docstrings of a module, its classes and its functions."""
+def _without_words(tree: ast.Module) -> ast.Module:
+    """Remove docstrings, and what is raised: no array comes from there."""
     for node in ast.walk(tree):
-        if (
+        if isinstance(node, ast.Raise):
+            node.exc = node.cause = None
+        elif (
             isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
             and ast.get_docstring(node) is not None
         ):

@@ -262,6 +262,24 @@ def test_each_worker_gets_chunks_for_its_threads_and_no_more():
         assert first in ("a", "b")
 
 
+def test_workers_that_all_go_are_missed_once(monkeypatch):
+    monkeypatch.setattr("helpers.engine.places.FRESH", 0.0)
+    monkeypatch.setattr("helpers.engine.places.SILENCE", 0.05)
+    there = {"a": 1}
+    places = Places(lambda: there)
+    with places.taken(threading.Event()):
+        places.look()  # says nothing: there is one
+        there.clear()
+        places.look()
+        time.sleep(0.1)
+        with pytest.warns(UserWarning, match="has had no workers.*waits") as said:
+            places.look()
+            places.look()
+        assert len(said) == 1
+        there["b"] = 1
+        places.look()
+
+
 def test_an_error_in_a_worker_is_raised_here(near, line):
     def loss(y, outputs):
         if y.shape[1] == 5:

@@ -487,6 +487,13 @@ def weighed():
     return model
 
 
+def weighted_metrics():
+    """A model whose metrics are to be weighted as the loss is."""
+    model = own_layer()
+    model.compile("sgd", SPARSE, weighted_metrics=["accuracy"])
+    return model
+
+
 MASKS = [np.ones((3, *w.shape)) if i == 0 else None for i, w in enumerate(own_layer().weights)]
 
 
@@ -520,6 +527,7 @@ MASKS = [np.ones((3, *w.shape)) if i == 0 else None for i, w in enumerate(own_la
         ({"model": remembering}, "stateful"),
         ({"model": sized}, "batches of any size"),
         ({"model": weighed}, "loss_weights"),
+        ({"model": weighted_metrics, "sample_weight": np.ones(len(X))}, "weighted_metrics"),
         ({"masks": MASKS, "optimizer": K.optimizers.Lamb()}, "mixes the entries"),
     ],
 )

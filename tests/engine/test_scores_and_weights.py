@@ -178,6 +178,20 @@ def test_a_split_takes_the_last_weights_for_validation():
     }
 
 
+def test_metrics_that_are_to_be_weighted_are_refused_with_weights():
+    def build():
+        model = net(1)()
+        model.compile("adam", "mse", weighted_metrics=["mae"])
+        return model
+
+    same = {"members": 2, "epochs": 1, "progress": False}
+    with pytest.raises(ValueError, match="weighted_metrics"):
+        api.fit_many(build, X, Y, sample_weight=WEIGHTS, **same)
+    assert "mae" in api.fit_many(build, X, Y, **same).history
+    given = api.fit_many(build, X, Y, sample_weight=WEIGHTS, metrics=["mae"], **same)
+    assert "mae" in given.history
+
+
 def test_weights_and_metrics_survive_files_and_resuming(tmp_path, uncompiled):
     options = {
         "metrics": ["mae"],

@@ -6,7 +6,7 @@ It takes what the fast engine has no formula for. `model` reads the model, `data
 
 from helpers.engine.general.model import GeneralModel, check_weights
 from helpers.engine.general.plan import Continuation, Plan, make, with_snapshots
-from helpers.engine.general.pool import lacking
+from helpers.engine.general.pool import lacking, without
 from helpers.engine.general.running import evaluate, predict, train
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "predict",
     "train",
     "with_snapshots",
+    "without",
 ]

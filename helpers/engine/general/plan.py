@@ -21,6 +21,7 @@ from helpers.engine.general.data import Data, check_data, data_of, fitted
 from helpers.engine.general.model import GeneralModel, check_weights
 from helpers.engine.general.pool import POOL, Refused, lacking
 from helpers.engine.plan import Earlier, check_fits, check_snapshots
+from helpers.engine.prepare import check_unweighted
 
 WIDEST = 10  # members of a chunk: more are no faster (benchmarks/README.md)
 
@@ -121,6 +122,8 @@ def make(
     data = data_of(
         dataset, y, validation_data, validation_split, sample_weight, loss, given, members
     )
+    if metrics is None:
+        check_unweighted(compiled, data.arrays.get("w"), data.arrays.get("w_val"))
     settled = asked.settled_of(loss, given, data.task)
     recipe = given.without_ending if settled.undo else given
     assert recipe is not None

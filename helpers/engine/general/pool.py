@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ MEMORY = 1_500_000_000  # a worker's share: its packages take 0.5 GB; one that h
 TRIES = 3  # of one question whose workers die
 PATIENCE = 300.0  # seconds until a worker that starts is given up
 _ANSWER = "GENERALIZE_GENERAL"  # "off": as if JAX were not installed
+_forbidden: ContextVar[str] = ContextVar("forbidden", default="")  # why, within `without`
 
 
 class Died(RuntimeError):
@@ -51,9 +53,21 @@ class Refused(ValueError):
 
 def lacking() -> str:
     """Return why there is no general engine here, "" if there is one."""
+    if _forbidden.get():
+        return _forbidden.get()
     if os.environ.get(_ANSWER) == "off" or find_spec("jax") is None:
         return "Install the extra `general` for it: pip install jax cloudpickle."
     return ""
+
+
+@contextlib.contextmanager
+def without(reason: str) -> Iterator[None]:
+    """Do as if there were no general engine, for a reason that a refusal repeats."""
+    before = _forbidden.set(reason)
+    try:
+        yield
+    finally:
+        _forbidden.reset(before)
 
 
 class Worker:
