@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 
 def write(path: str | os.PathLike, content: str | bytes) -> None:
@@ -55,6 +62,37 @@ def require_writable(folder: str | os.PathLike, remedy: str) -> Path:
     except OSError as error:
         raise PermissionError(f"Cannot write to {folder} ({error.strerror}). {remedy}") from error
     return folder
+
+
+@contextlib.contextmanager
+def alone(path: str | os.PathLike, refusal: str) -> Iterator[None]:
+    """Let one process at a time in. The system frees the lock however that process ends; Windows has none.
+
+    Parameters
+    ----------
+    path : path
+        A file to hold meanwhile; it stays, with the number of the process that was last.
+    refusal : str
+        What to say to any other process, with ``{process}`` for that number.
+
+    Raises
+    ------
+    BlockingIOError
+        Where another process is inside.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+", encoding="utf-8") as file:
+        if fcntl:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise BlockingIOError(refusal.format(process=file.read() or "?")) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def renewed(path: str | os.PathLike, begin: str, end: str, body: str) -> tuple[str, str]:

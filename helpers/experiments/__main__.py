@@ -18,6 +18,7 @@ from helpers.engine import cluster, resume
 from helpers.experiments import judge, run, store
 from helpers.experiments.store import COMMITTED, Place
 
+BUSY = "Process {process} trains in this folder already. Wait for it, or use another clone."
 MINUTES = 8  # for the first rows, unless said otherwise
 
 
@@ -73,8 +74,18 @@ def main(arguments: list[str] | None = None) -> int:
         return _check(known)
     if options.rows:
         return _rows(known, options.only, options.minutes)
+    try:
+        with files.alone(paths.build() / "experiments.lock", BUSY):
+            return _train(known, place, options)
+    except BlockingIOError as error:
+        _say(str(error))
+        return 1
+
+
+def _train(known, place, options):
+    """Train what is due, and publish where the committed store was trained."""
     if options.stability:
-        with _trained_by(options.dask):
+        with _resumable(), _trained_by(options.dask):
             return _stability(known, options.only, options.stability)
     started = time.monotonic()
     publishes = place == COMMITTED and paths.checkout() is not None

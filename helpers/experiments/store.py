@@ -166,7 +166,8 @@ def index(place: Place = COMMITTED) -> dict[str, Entry]:
 def put(id: str, arrays: dict, entry: Entry, place: Place = COMMITTED) -> bool:
     """Keep the arrays of an experiment; return whether they differ from those that were kept.
 
-    The file is written only where an array changed, aside and renamed; the index after it.
+    The file is written only where an array changed, aside and renamed. Meanwhile the index knows none of this id, so
+    that a process that is killed in between leaves a file that is missing, and never one of other arrays.
 
     Raises
     ------
@@ -183,12 +184,17 @@ def put(id: str, arrays: dict, entry: Entry, place: Place = COMMITTED) -> bool:
                 f"The replicates of {id} take {len(content):,} bytes; at most {MOST_BYTES:,} are committed. "
                 "Return fewer curves or shorter types."
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if kept.pop(id, None):
+            _write_index(kept, place)
         files.write(path, content)
-    kept[id] = entry
-    text = json.dumps({key: asdict(kept[key]) for key in sorted(kept)}, indent=1, sort_keys=True)
-    files.write(place.folder / "index.json", text + "\n")
+    _write_index(kept | {id: entry}, place)
     return changed
+
+
+def _write_index(kept, place):
+    """Write the entries of a folder, in the order of their ids."""
+    text = json.dumps({id: asdict(kept[id]) for id in sorted(kept)}, indent=1, sort_keys=True)
+    files.write(place.folder / "index.json", text + "\n")
 
 
 def state(id: str, registration: str, code: str | None, place: Place = COMMITTED) -> str:

@@ -1,13 +1,21 @@
 """The whole chain on a world of two seconds, from TOML to README; and what breaks it."""
 
+import errno
+import functools
+import os
+import shutil
+import signal
+import subprocess
 import sys
+import time
 import types
+import warnings
 
 import distributed
 import numpy as np
 import pytest
 
-from helpers._base import machine, paths, seeds
+from helpers._base import files, machine, paths, seeds
 from helpers.claims import draws, ledger, registry
 from helpers.engine import cluster
 from helpers.experiments import judge, run, store
@@ -304,3 +312,92 @@ def test_other_master_seeds_have_stores_and_a_table_of_their_own(root, capsys):
     assert len({line.split(",")[4] for line in table[1:]}) == 2  # other replicates
     assert "as there in 2 of 2" in capsys.readouterr().out
     assert judge.differences() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_run_that_is_killed_at_any_moment_is_made_good_by_the_next(root):
+    def everything():
+        known = registry.load()
+        enter = functools.partial(judge.enter, known=known, day="2026-01-01")
+        train(fresh=True, stored=enter)
+
+    def results():
+        files = {p.relative_to(root): p.read_bytes() for p in root.rglob("*.*") if p.is_file()}
+        del files[store.COMMITTED.folder.relative_to(root) / "index.json"]  # holds the seconds
+        return files, {id: (one.arrays, one.registration) for id, one in store.index().items()}
+
+    def killed(seconds):
+        """Train in a copy of this process that is killed; return whether it was still at work."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of threads, from Python 3.12 on
+            child = os.fork()
+        if child == 0:
+            everything()
+            os._exit(0)
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+    started = time.monotonic()
+    everything()
+    whole, expected, at_work = time.monotonic() - started, results(), 0
+    for share in np.linspace(0.02, 1.2, 25):
+        shutil.rmtree(root / "results")
+        (root / "results").mkdir()
+        (root / "results" / "README.md").write_text(PAGE, encoding="utf-8")
+        at_work += killed(share * whole)
+        everything()
+        for aside in root.rglob(".*.aside"):  # of the process that was killed
+            aside.unlink()
+        assert results() == expected
+    assert at_work > 5
+
+
+def test_a_run_killed_between_the_arrays_and_the_index_leaves_no_strangers(root, monkeypatch):
+    train()
+    world, write = sys.modules["helpers.experiments.tiny"], files.write
+
+    def killed_after_arrays(path, content):
+        write(path, content)
+        if str(path).endswith(".npz"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(world, "two_rates", lambda seed, n, gain: two_rates(seed + 1, n, gain=gain))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files, "write", killed_after_arrays)
+        train(fresh=True)
+    known = registry.load()
+    assert [state for _, state in run.status(known)] == ["missing"]
+    assert train() == ["tiny/two_rates"]
+
+
+def test_a_full_disk_leaves_what_was_there(root, monkeypatch):
+    train()
+    before = {path: path.read_bytes() for path in root.rglob("*.*") if path.is_file()}
+
+    def full(path, content):
+        with open(path, "wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    world = sys.modules["helpers.experiments.tiny"]
+    monkeypatch.setattr(world, "two_rates", lambda seed, n, gain: two_rates(seed + 1, n, gain=gain))
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr("pathlib.Path.write_bytes", full)
+        train(fresh=True)
+    assert {path: path.read_bytes() for path in root.rglob("*.*") if path.is_file()} == before
+
+
+def test_two_runs_in_one_checkout_do_not_mix(root, capsys):
+    lock = paths.build() / "experiments.lock"
+    held = (
+        "import sys, time; from helpers._base import files\n"
+        "with files.alone(sys.argv[1], ''): print(1, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", held, lock], stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        assert command([]) == 1
+        assert f"Process {other.pid} trains in this folder" in capsys.readouterr().out
+        assert not store.index()
+        other.kill()
+    assert command([]) == 0 and store.index()
