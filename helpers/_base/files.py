@@ -95,18 +95,15 @@ def alone(path: str | os.PathLike, refusal: str) -> Iterator[None]:
         yield
 
 
-def renewed(path: str | os.PathLike, begin: str, end: str, body: str) -> tuple[str, str]:
-    """Return a file's text as it is, and with ``body`` between its two markers, in the file's own line ends.
+def renewed(text: str, name: str, begin: str, end: str, body: str) -> str:
+    """Return the text of a file with ``body`` between its two markers, in the text's own line ends.
 
     Raises
     ------
     ValueError
-        Unless the file holds both markers once, in their order.
+        Unless the text holds both markers once, in their order; ``name`` is the file's.
     """
-    with open(path, encoding="utf-8", newline="") as file:
-        text = file.read()
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        name = Path(path).name
         raise ValueError(
             f"{name} must hold one line {begin} and, after it, one line {end}. Add them."
         )
@@ -114,4 +111,4 @@ def renewed(path: str | os.PathLike, begin: str, end: str, body: str) -> tuple[s
     middle = f"{begin}\n\n{body}\n".replace("\r\n", "\n")
     if "\r\n" in head + tail:  # a checkout on Windows, or an archive made there
         middle = middle.replace("\n", "\r\n")
-    return text, head + middle + tail
+    return head + middle + tail

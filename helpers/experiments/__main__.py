@@ -10,12 +10,10 @@ import sys
 import time
 from dataclasses import replace
 
-import pandas as pd
-
 from helpers._base import files, paths
 from helpers.claims import registry
 from helpers.engine import cluster, resume
-from helpers.experiments import judge, run, store
+from helpers.experiments import judge, run, stability, store
 from helpers.experiments.store import COMMITTED, Place
 
 BUSY = "Process {process} trains in this folder already. Wait for it, or use another clone."
@@ -30,7 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="master seed; 0 is the published one")
     parser.add_argument(
-        "--scale", type=float, default=1.0, help="share of the registered replicates"
+        "--scale",
+        type=float,
+        help=f"share of the registered replicates (default: 1; {stability.SCALE} with --stability)",
     )
     parser.add_argument("--profile", choices=("full", "quick"), default="full")
     parser.add_argument("--fresh", action="store_true", help="train all of them again")
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="train on the workers of this scheduler (or scheduler file)",
     )
     options = parser.parse_args(arguments)
-    if not 0 < options.scale <= 1 or options.seed < 0:
+    if (options.scale is not None and not 0 < options.scale <= 1) or options.seed < 0:
         parser.error("--scale must be above 0 and at most 1, --seed 0 or more")
     if not options.minutes > 0:
         parser.error("--minutes must be above 0")
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.dask and (options.status or options.check or options.rows):
         parser.error("--dask trains elsewhere; leave it out with --status, --check and --rows")
     known = registry.load()
-    place = Place(options.profile, options.seed, options.scale)
+    place = Place(options.profile, options.seed, options.scale or 1.0)
     if options.status:
         return _status(known, place, options.only)
     if options.check:
@@ -86,7 +86,7 @@ def _train(known, place, options):
     """Train what is due, and publish where the committed store was trained."""
     if options.stability:
         with _resumable(), _trained_by(options.dask):
-            return _stability(known, options.only, options.stability)
+            return _stability(known, options, options.scale or stability.SCALE)
     started = time.monotonic()
     publishes = place == COMMITTED and paths.checkout() is not None
     with _resumable(), _trained_by(options.dask):
@@ -140,21 +140,17 @@ def _status(known, place, only):
     return 0
 
 
-def _stability(known, only, seeds):
+def _stability(known, options, scale):
     """Train everything under other master seeds, one after the other, and write what every claim says there."""
-    for seed in seeds:
-        run.train_due(known, Place("full", seed), only, say=_say)
+    seeds = sorted(set(options.stability))
+    stability.train(known, seeds, scale, options.only, _say)
+    found = stability.table(known, seeds, scale)
     path = COMMITTED.folder.parent / "stability.csv"
-    rows = pd.DataFrame(judge.stability(known, seeds))
-    if path.is_file():  # the other seeds stay
-        before = pd.read_csv(path, dtype=str)
-        rows = pd.concat([before[~before["seed"].isin(map(str, seeds))], rows.astype(str)])
-    files.write(path, rows.to_csv(index=False, lineterminator="\n"))
-    for id, one in judge.records(known).items():
-        words = rows.loc[rows["claim"] == id, "verdict"].tolist()
-        if words:
-            _say(f"{id}: {one.word} at seed 0; as there in {words.count(one.word)} of {len(words)}")
-    _say(f"written: {path}")
+    files.write(path, found.to_csv(index=False, lineterminator="\n"))
+    for changed in judge.publish(known) if paths.checkout() else ():
+        _say(f"written: {changed}")
+    same = (found["published"] == found["pooled"]).sum()
+    _say(f"{len(found)} claims, {same} with the published verdict; written: {path}")
     return 0
 
 

@@ -7,21 +7,24 @@ what is not as it stands there.
 
 from __future__ import annotations
 
+import csv
 import datetime
 import json
+import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
 from helpers._base import files, paths
-from helpers.claims import draws, judging, ledger, registry, show
+from helpers.claims import again, draws, judging, ledger, registry, show
 from helpers.claims.ledger import ControlResult, Record
 from helpers.claims.registry import Registry
 from helpers.experiments import store
 from helpers.experiments.store import COMMITTED, Place
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
+OTHERS = ("<!-- stability:begin -->", "<!-- stability:end -->")
 TEXTS = (
     "README.md",
     "results/README.md",
@@ -97,7 +100,11 @@ def _wanted(root: Path, found: dict[str, Record]) -> dict[Path, str]:
     text = json.dumps(controls, indent=1, ensure_ascii=False) + "\n"
     wanted = {root / "results" / "controls.json": text}
     page = root / "results" / "README.md"
-    wanted[page] = files.renewed(page, BEGIN, END, section(found.values()))[1]
+    with open(page, encoding="utf-8", newline="") as file:  # its line ends as they are
+        text = file.read()
+    wanted[page] = files.renewed(text, page.name, BEGIN, END, section(found.values()))
+    if (seeds := root / "results" / "stability.csv").is_file():
+        wanted[page] = files.renewed(wanted[page], page.name, *OTHERS, _stability(seeds))
     for path in sorted({path for pattern in TEXTS for path in root.glob(pattern)} - {page}):
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".ipynb":
@@ -105,6 +112,15 @@ def _wanted(root: Path, found: dict[str, Record]) -> dict[Path, str]:
         else:
             wanted[path] = show.fill_numbers(text, found)
     return wanted
+
+
+def _stability(path: Path) -> str:
+    """Return the section on other master seeds, from their table and the reasons that somebody wrote beside it."""
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    written = path.with_suffix(".toml")
+    reasons = tomllib.loads(written.read_text(encoding="utf-8")) if written.is_file() else {}
+    return again.section(rows, reasons)
 
 
 def _numbers_of_notebook(text: str, found: dict[str, Record]) -> str:
@@ -239,25 +255,3 @@ def _unaccounted(root: Path, known: Registry) -> list[str]:
 def failed_controls(found: Iterable[Record]) -> list[ControlResult]:
     """Return the controls that failed."""
     return [control for one in found for control in one.controls if not control.passed]
-
-
-def stability(known: Registry, seeds: Iterable[int]) -> list[dict]:
-    """Return what every claim says under other master seeds, from their stored replicates: a row a claim and seed.
-
-    Returns
-    -------
-    list of dict
-        seed, claim, verdict, and estimate, low, high and n of what decided; nothing for what a seed's store lacks.
-    """
-    rows = []
-    for seed in seeds:
-        for one in records(known, Place("full", seed)).values():
-            if one.interval is not None:
-                found = {
-                    name: f"{getattr(one.interval, name):.6g}"
-                    for name in ("estimate", "low", "high")
-                }
-                rows.append(
-                    {"seed": seed, "claim": one.id, "verdict": one.word} | found | {"n": one.n}
-                )
-    return rows

@@ -20,6 +20,7 @@ from helpers.engine import cluster, general
 from helpers.experiments import store
 from helpers.experiments.store import COMMITTED, CONSTANTS, Entry, Place
 
+LONG, LESS = 300.0, 0.4
 MOST_CURVES = 50  # replicates of an array that is kept for a picture
 KINDS = "biuf"  # of the types that are kept
 
@@ -48,9 +49,14 @@ def module_of(experiment: Experiment) -> str:
 
 
 def rows_of(experiment: Experiment, place: Place = COMMITTED) -> int:
-    """Return how many replicates a place holds: the registered number times the scale, at least 2."""
-    n = experiment.n_for(place.profile)
-    return n if place.scale == 1.0 else max(2, round(n * place.scale))
+    """Return how many replicates a place holds: the registered number times the scale, at least 2.
+
+    In a thin place experiments whose published replicates took more than `LONG` seconds have `LESS` times as many.
+    """
+    n, scale = experiment.n_for(place.profile), place.scale
+    if place.thin and (kept := store.index().get(experiment.id)) and kept.seconds > LONG:
+        scale *= LESS
+    return n if scale == 1.0 else max(2, round(n * scale))
 
 
 def home(experiment: Experiment, place: Place) -> Place:

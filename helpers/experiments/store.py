@@ -45,12 +45,15 @@ class Place:
         The share of the registered rows; 1 for all.
     own : bool
         Whether it holds a reader's own experiments, of ``claims/mine.toml``, which are never committed.
+    thin : bool
+        Whether experiments that took long have fewer rows still; see `run.rows_of`.
     """
 
     profile: str = "full"
     seed: int = 0
     scale: float = 1.0
     own: bool = False
+    thin: bool = False
 
     @property
     def folder(self) -> Path:
@@ -59,7 +62,7 @@ class Place:
             root = paths.checkout()
             return (root / "results" if root else paths.cache()) / "replicates"
         part = "" if self.scale == 1.0 else f"-x{self.scale:g}"
-        part += "-mine" if self.own else ""
+        part += ("-thin" if self.thin else "") + ("-mine" if self.own else "")
         return paths.build() / "replicates" / f"{self.profile}-{self.seed}{part}"
 
     def file(self, id: str) -> Path:

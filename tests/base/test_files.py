@@ -48,13 +48,10 @@ def test_a_read_only_folder_is_noticed_even_by_root():
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_the_part_between_markers_is_renewed_in_the_line_ends_of_the_page(tmp_path, end):
-    page = tmp_path / "page.md"
-    page.write_bytes(end.join(["before", "<b>", "old", "<e>", "after", ""]).encode())
-    old, new = files.renewed(page, "<b>", "<e>", "x\ny")
-    assert old.split(end)[2] == "old"
+def test_the_part_between_markers_is_renewed_in_the_line_ends_of_the_page(end):
+    old = end.join(["before", "<b>", "old", "<e>", "after", ""])
+    new = files.renewed(old, "page.md", "<b>", "<e>", "x\ny")
     assert new.split(end) == ["before", "<b>", "", "x", "y", "<e>", "after", ""]
-    files.write(page, new)
-    assert files.renewed(page, "<b>", "<e>", "x\ny") == (new, new)
-    with pytest.raises(ValueError, match="must hold one line <z>"):
-        files.renewed(page, "<z>", "<e>", "x")
+    assert files.renewed(new, "page.md", "<b>", "<e>", "x\ny") == new
+    with pytest.raises(ValueError, match="page.md must hold one line <z>"):
+        files.renewed(old, "page.md", "<z>", "<e>", "x")

@@ -1,5 +1,6 @@
 """The whole chain on a world of two seconds, from TOML to README; and what breaks it."""
 
+import csv
 import errno
 import functools
 import os
@@ -304,14 +305,23 @@ def test_fewer_rows_of_the_same_seed(root):
     assert len(few["first"]) == 6 and np.array_equal(few["first"], whole["first"][:6])
 
 
-def test_other_master_seeds_have_stores_and_a_table_of_their_own(root, capsys):
+def test_other_master_seeds_have_stores_and_a_table_of_their_own(root, capsys, monkeypatch):
     train()
-    assert command(["--stability", "1", "2"]) == 0
-    table = (root / "results" / "stability.csv").read_text(encoding="utf-8").splitlines()
-    assert len(table) == 3 and table[0].startswith("seed,claim")
-    assert len({line.split(",")[4] for line in table[1:]}) == 2  # other replicates
-    assert "as there in 2 of 2" in capsys.readouterr().out
+    monkeypatch.setattr(run, "LONG", -1.0)  # all took long
+    with open(root / "results" / "README.md", "a", encoding="utf-8") as page:
+        page.write("<!-- stability:begin -->\n\n<!-- stability:end -->\n")
+    assert command(["--stability", "1", "2", "3", "--scale", "0.5"]) == 0
+    assert "1 claims, 1 with the published verdict" in capsys.readouterr().out
+    with open(root / "results" / "stability.csv", encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["published"], row["pooled"], row["n"], row["pooled_n"]) == (
+        *("supported", "supported", "60", "36"),  # three times 0.2 of 60
+    )
+    each = [float(one) for one in row["seeds"].split()]
+    assert len(set(each)) == 3
+    assert float(row["pooled_estimate"]) == pytest.approx(np.mean(each), abs=1e-4)
     assert judge.differences() == []
+    assert "from 3 other master seeds" in (root / "results" / "README.md").read_text("utf-8")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

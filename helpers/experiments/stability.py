@@ -1,0 +1,108 @@
+"""The same experiments under other master seeds, with fewer replicates: does what is published come out again?
+
+Each seed draws new data, weights and orders for all. For each claim the table holds what every seed estimates, and what
+their replicates say together, judged by the rule that judged the published ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from helpers.claims import again
+from helpers.claims.registry import Registry
+from helpers.experiments import judge, run
+from helpers.experiments.store import CONSTANTS, Place
+from helpers.stats import Interval
+
+SEEDS = (11, 12, 13, 14, 15)
+SCALE = 0.25
+
+
+def place(seed: int, scale: float = SCALE) -> Place:
+    """Return where the replicates of one seed are kept."""
+    return Place("full", seed, scale, thin=True)
+
+
+def train(
+    known: Registry,
+    seeds: Iterable[int] = SEEDS,
+    scale: float = SCALE,
+    only: Iterable[str] = (),
+    say: Callable[[str], None] = print,
+) -> None:
+    """Train everything under each master seed, one seed after the other; what is stored already is not due."""
+    for seed in seeds:
+        say(f"master seed {seed}")
+        run.train_due(known, place(seed, scale), only, say=say)
+
+
+def pooled(known: Registry, places: Sequence[Place]) -> Callable[[str], dict | None]:
+    """Return a function from an experiment's id to the replicates of all places, one below the other.
+
+    None where a place lacks it. Constants are those of the first place: they describe the arrays.
+    """
+    readers = [judge.reader(known, one) for one in places]
+
+    @cache
+    def arrays_of(id: str) -> dict | None:
+        found = [read(id) for read in readers]
+        if any(one is None for one in found):
+            return None
+        names = [name for name in found[0] if name != CONSTANTS]
+        joined = {name: np.concatenate([one[name] for one in found]) for name in names}
+        return joined | ({CONSTANTS: found[0][CONSTANTS]} if CONSTANTS in found[0] else {})
+
+    return arrays_of
+
+
+def table(known: Registry, seeds: Sequence[int] = SEEDS, scale: float = SCALE) -> pd.DataFrame:
+    """Return a row for each claim that stands and whose experiments all seeds hold.
+
+    Returns
+    -------
+    pandas.DataFrame
+        claim, lesson; published and pooled (the verdicts); estimate, low, high and n of both; seeds (the estimates, in
+        their order, joined by spaces); ratio, and outside: whether it is "above" or "below" its limits, or empty.
+    """
+    places = [place(seed, scale) for seed in seeds]
+    readers = [judge.reader(known, one) for one in places]
+    join, published, rows = pooled(known, places), judge.records(known), []
+    for id, before in published.items():
+        if before.withdrawn or before.interval is None:
+            continue
+        used = known.claims[id].experiments
+        if any(join(one) is None for one in used):
+            continue
+        after = judge.record(id, known, join)
+        each = [judge.record(id, known, read).estimate for read in readers]
+        found = math.nan
+        if after.interval is not None and None not in each:
+            found = again.ratio(each, after.interval)
+        low, high = again.limits(len(seeds))
+        rows.append(
+            {
+                "claim": id,
+                "lesson": before.lesson,
+                "published": before.word,
+                "pooled": after.word,
+                **_numbers("", before.interval),
+                **_numbers("pooled_", after.interval),
+                "seeds": " ".join("-" if one is None else f"{one:.5g}" for one in each),
+                "ratio": "" if math.isnan(found) else f"{found:.2f}",
+                "outside": "above" if found > high else "below" if found < low else "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _numbers(prefix: str, interval: Interval | None) -> dict[str, str]:
+    """Return an interval as columns."""
+    names = ("estimate", "low", "high", "n")
+    if interval is None:
+        return {f"{prefix}{name}": "" for name in names}
+    return {f"{prefix}{name}": f"{getattr(interval, name):.6g}" for name in names}
