@@ -244,7 +244,9 @@ def section(record):
 
 def renewed(page, record):
     """Return the page's text as it is and as it ought to be."""
-    return files.renewed(page, BEGIN, END, section(record))
+    with open(page, encoding="utf-8", newline="") as file:  # its line ends as they are
+        text = file.read()
+    return text, files.renewed(text, page.name, BEGIN, END, section(record))
 
 
 def update_page(page, record):

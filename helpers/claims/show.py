@@ -254,7 +254,9 @@ def headline(records: Iterable[Record]) -> str:
     It says how many distinct experiments stand behind them, and how many may be wrong by chance: at most so many that
     more would be seen in less than one of twenty such tables.
     """
+    records = list(records)
     found = [record for record in records if record.role == "source"]
+    others = len(records) - len(found)
     if not found:
         return "No claim of the sources has been tested yet."
     counts = Counter(record.word for record in found)
@@ -268,6 +270,8 @@ def headline(records: Iterable[Record]) -> str:
     if decided:
         text += f" Intervals are at 99 %: of {_many(decided, 'decided verdict')} "
         text += f"{_by_chance(decided)} may be wrong by chance."
+    if others:
+        text += f" Not counted here: {_many(others, 'claim')} of other papers or our own."
     return text
 
 

@@ -24,6 +24,7 @@ from helpers.experiments import store
 from helpers.experiments.store import COMMITTED, Place
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
+TIMES = ("<!-- times:begin -->", "<!-- times:end -->")
 OTHERS = ("<!-- stability:begin -->", "<!-- stability:end -->")
 TEXTS = (
     "README.md",
@@ -103,8 +104,11 @@ def _wanted(root: Path, found: dict[str, Record]) -> dict[Path, str]:
     with open(page, encoding="utf-8", newline="") as file:  # its line ends as they are
         text = file.read()
     wanted[page] = files.renewed(text, page.name, BEGIN, END, section(found.values()))
-    if (seeds := root / "results" / "stability.csv").is_file():
-        wanted[page] = files.renewed(wanted[page], page.name, *OTHERS, _stability(seeds))
+    wanted[page] = files.renewed(wanted[page], page.name, *TIMES, _times())
+    if rows := other_seeds(root):
+        reasons = root / "results" / "stability.toml"
+        why = tomllib.loads(reasons.read_text(encoding="utf-8")) if reasons.is_file() else {}
+        wanted[page] = files.renewed(wanted[page], page.name, *OTHERS, again.section(rows, why))
     for path in sorted({path for pattern in TEXTS for path in root.glob(pattern)} - {page}):
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".ipynb":
@@ -114,13 +118,34 @@ def _wanted(root: Path, found: dict[str, Record]) -> dict[Path, str]:
     return wanted
 
 
-def _stability(path: Path) -> str:
-    """Return the section on other master seeds, from their table and the reasons that somebody wrote beside it."""
+def _times() -> str:
+    """Return how long the stored experiments took, by experiment, the longest first."""
+    kept = store.index()
+    rows = sorted(kept.items(), key=lambda item: -item[1].seconds)
+    cores = " or ".join(sorted({str(one.cores) for one in kept.values() if one.cores}))
+    total = sum(one.seconds for one in kept.values()) / 60
+    return "\n".join(
+        [
+            f"{len(kept)} experiments in {total:,.0f} minutes on {cores or 'some'} cores, as the index says.",
+            "",
+            "<details><summary>Minutes by experiment</summary>",
+            "",
+            "| experiment | n | minutes |",
+            "| --- | ---: | ---: |",
+            *(f"| `{id}` | {one.n:,} | {one.seconds / 60:.1f} |" for id, one in rows),
+            "",
+            "</details>",
+        ]
+    )
+
+
+def other_seeds(root: Path) -> list[dict[str, str]]:
+    """Return the rows of ``results/stability.csv`` as they stand there; none where there is no such file."""
+    path = root / "results" / "stability.csv"
+    if not path.is_file():
+        return []
     with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    written = path.with_suffix(".toml")
-    reasons = tomllib.loads(written.read_text(encoding="utf-8")) if written.is_file() else {}
-    return again.section(rows, reasons)
+        return list(csv.DictReader(file))
 
 
 def _numbers_of_notebook(text: str, found: dict[str, Record]) -> str:

@@ -1,4 +1,4 @@
-"""Measure how long a move takes: ``python -m helpers.lab [PAGE]`` prints a table, or puts it into a page."""
+"""How long a move takes and what the tasks show: ``python -m helpers.lab [PAGE]`` prints both, or puts them into it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from helpers import plots
 from helpers._base import files
 from helpers.engine import runtime
+from helpers.lab import tasks
 from helpers.lab.controls import Lab
 from helpers.lab.training import MEMBERS
 from helpers.lab.worlds import WORLDS
@@ -19,7 +20,7 @@ from helpers.lab.worlds import WORLDS
 CASES = (("line", 64), ("spirals", 64), ("line", 16), ("spirals", 16))
 MOVES = 10
 POINTS, EPOCHS = 80, 200
-TABLE = re.compile(r"(<!-- times -->\n).*?(<!-- end of times -->)", re.DOTALL)
+PLACE = r"(<!-- {0} -->\n).*?(<!-- end of {0} -->)"
 
 
 def moved(world: str, width: int) -> list[tuple[float, float, float]]:
@@ -60,12 +61,20 @@ def table() -> str:
     )
 
 
-if __name__ == "__main__":
+def main(pages: list[str]) -> None:
+    """Print times and answers, and put them between their marks into each page."""
     plots.style()
-    found = table()
-    print(found)
-    for page in map(Path, sys.argv[1:]):
+    parts = {"times": table(), "answers": tasks.answers(MEMBERS)}
+    print("\n".join(parts.values()))
+    for page in map(Path, pages):
         text = page.read_text(encoding="utf-8")
-        if not TABLE.search(text):
-            raise SystemExit(f"{page} has no place for the table: no line <!-- times -->.")
-        files.write(page, TABLE.sub(lambda place: place[1] + found + place[2], text))
+        for name, found in parts.items():
+            place = re.compile(PLACE.format(name), re.DOTALL)
+            if not place.search(text):
+                raise SystemExit(f"{page} has no place for the {name}: no line <!-- {name} -->.")
+            text = place.sub(lambda marks, found=found: marks[1] + found + marks[2], text)
+        files.write(page, text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -210,6 +210,11 @@ KINDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", KINDS)
+SLOW = ("set of points",)  # as long as ten others
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(k, marks=[pytest.mark.slow] if k in SLOW else []) for k in KINDS]
+)
 def test_an_architecture_trains_as_keras_trains_it(name, request):
     trains_as_keras(KINDS, name, request)

@@ -13,7 +13,8 @@ import pytest
 from helpers._tensorflow import tf
 from helpers.engine import compiled, resume
 
-pytestmark = pytest.mark.timeout(1800)  # processes have deadlines of their own
+# Processes have deadlines of their own.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).resolve().parents[2]
 # Trains little networks of several widths, each with a cache of its own, and predicts; prints of each what came out and
 # how many programs were traced.

@@ -67,6 +67,7 @@ print(digest)
 """
 
 
+@pytest.mark.slow
 def test_same_bits_in_new_processes_on_one_core_two_cores_and_with_foreign_threads():
     root = Path(__file__).parents[2]
     runs = {}

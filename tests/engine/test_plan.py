@@ -171,6 +171,7 @@ def here(code, capsys):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_what_somebody_set_in_keras_is_shut_out_or_recorded(tmp_path, capsys):
     theirs = {"floatx": "float64", "image_data_format": "channels_first", "epsilon": 1e-5}
     text = json.dumps({**theirs, "backend": "tensorflow"})

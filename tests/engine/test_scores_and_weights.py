@@ -143,7 +143,7 @@ def test_weights_of_one_change_nothing_and_whole_numbers_repeat_examples(uncompi
 
 
 @pytest.mark.parametrize("build, x", [(net(1), X), (tiny, X[:, :2])], ids=["products", "tiny"])
-@pytest.mark.parametrize("batch", [6, 99])
+@pytest.mark.parametrize("batch", [6, pytest.param(99, marks=pytest.mark.slow)])
 def test_weights_of_its_own_are_each_members_and_stay_so_in_another_chunk(
     build, x, batch, monkeypatch
 ):

@@ -15,7 +15,7 @@ from helpers.data import Dataset
 from helpers.engine import fit_many, runtime
 from helpers.experiments import twenty_pixels
 from helpers.lab import __main__ as timing
-from helpers.lab import picture, training, worlds
+from helpers.lab import picture, tasks, training, worlds
 from tools import metadata, notebooks
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -180,6 +180,7 @@ def test_a_run_that_there_is_not_is_refused(run):
         picture.draw(lab.Bench(3)(small()), run)
 
 
+@pytest.mark.slow
 def test_no_move_compiles(opened):
     before = set(runtime._cache)
     for world in (*opened.worlds, "line"):
@@ -289,11 +290,31 @@ def test_the_example_of_its_page_runs():
     assert names["runs"].weights[0].shape[0] == names["result"].share.n == lab.MEMBERS
 
 
-def test_its_page_holds_the_times_that_the_command_writes():
-    page = (ROOT / "docs" / "lab.md").read_text(encoding="utf-8")
-    (table,) = [found[0] for found in timing.TABLE.finditer(page)]
-    assert [table.count(f"| {lab.WORLDS[world].title} |") for world in ("line", "spirals")] == [
-        2,
-        2,
-    ]
-    assert f"{lab.MEMBERS} networks, {timing.POINTS} points, {timing.EPOCHS} epochs" in table
+def test_its_page_holds_what_the_command_writes(tmp_path, monkeypatch, capsys):
+    text = (ROOT / "docs" / "lab.md").read_text(encoding="utf-8")
+    monkeypatch.setattr(timing, "table", lambda: "its times\n")
+    monkeypatch.setattr(timing.tasks, "answers", lambda members: f"what {members} say\n")
+    page = tmp_path / "lab.md"
+    page.write_text(text, encoding="utf-8")
+    timing.main([str(page)])
+    assert "its times\n\nwhat 50 say\n" in capsys.readouterr().out
+    new = page.read_text(encoding="utf-8")
+    assert "<!-- times -->\nits times\n<!-- end" in new and "-->\nwhat 50 say\n<!--" in new
+    times, answers = (
+        set(text.splitlines()) - set(new.splitlines()),
+        text.split("<!-- answers", 1)[1],
+    )
+    assert (
+        sum(line.startswith(("| Noisy line | 64-64", "| Two spirals | 16-16")) for line in times)
+        == 2
+    )
+    for number, task in enumerate(tasks.TASKS, 1):
+        assert f"**{number}. {lab.WORLDS[task.world].title}.** {task.why}" in answers
+        assert all(f"| {name} |" in answers for name in task.settings)
+
+
+def test_an_answer_is_what_the_lab_shows():
+    found = training.Bench(4)(lab.usual("line", width=2, n=5, epochs=2))
+    cells = tasks.say(found).split(" | ")
+    assert float(cells[0]) == pytest.approx(found.error.mean(), rel=0.01)
+    assert cells[2] == f"{found.says.sum()} of 4"

@@ -1,4 +1,4 @@
-"""Every public name of Keras is in the table of `tools.keras_names`, and what the table says of it is true."""
+"""Every public name of Keras is in the table of `tools.keras_names`; that it trains as said there is slow to see."""
 
 import re
 
@@ -58,17 +58,14 @@ GROUPS = {
 }
 
 
-LONG = ("sequences", "volumes", "images")
-
-
-@pytest.mark.parametrize(
-    "group", [pytest.param(g, marks=[pytest.mark.slow] if g in LONG else []) for g in GROUPS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("group", GROUPS)
 def test_branches_train_as_keras_trains_them(group):
     cases = {n: c for n, c in GROUPS[group].items() if n not in walk.REFUSED}
     trains_as_keras(cases, "general")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [*LISTED, "rate 0"])
 def test_branches_that_the_fast_engine_knows_train_as_keras_trains_them(room, uncompiled):
     cases = {"layers": EXACT, "rate 0": layers.STILL}.get(room) or LISTED[room]
@@ -172,6 +169,7 @@ def engines(call):
     return ["general", *(["fast"] if walk.takes("fast", call) else [])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "label", [one for one in training.OPTIMIZERS if one.split(", ")[0] not in walk.REFUSED]
 )
@@ -183,6 +181,7 @@ def test_optimizers_train_as_keras_does(label, uncompiled):
         equal_after_training(training.small, walk.examples(), y, make, lambda: "mse", engine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*training.LOSSES, *training.FUNCTIONS])
 def test_losses_train_as_keras_does(name, uncompiled):
     kind, make = walk.loss_of(name)
@@ -205,6 +204,7 @@ MEASURED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "functions"), MEASURED)
 def test_metrics_are_what_keras_reports(kind, functions, uncompiled):
     data, names = training.DATA[kind], measures.METRICS[kind]

@@ -1,6 +1,7 @@
 """The parts of `tools.site` that need no Sphinx: texts, links, histograms. What is built is tested by `make site`."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from helpers.claims import ledger, registry
 from helpers.claims.entries import Region
-from tools.site import claim_records, histogram, links, numbers, reading, stage, theme
+from helpers.experiments import judge
+from tools.site import claim_pages, claim_records, histogram, links, numbers, reading, stage, theme
 
 numbers_of_runs = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=200).map(np.array)
 
@@ -101,3 +103,15 @@ def test_a_statement_in_a_card_or_table_leads_to_its_claim():
     assert f"claims/{id}.md" in reading.tabled(
         f"| sentence | a |\n| --- | --- |\n| {record.statement} | b |"
     )
+
+
+def test_a_claims_page_says_what_other_master_seeds_say():
+    known = registry.load()
+    id = "ours/large-rate-is-better"
+    records = {id: judge.record(id, known, judge.reader(known))}
+    row = {"claim": id, "pooled": "open", "seeds": "1 2 3", "pooled_n": "75"}
+    row |= {"pooled_estimate": "1.5", "pooled_low": "0.7", "pooled_high": "2.3"}
+    text = claim_pages.page(id, replace(claim_records.load(known, records), again={id: row}))
+    assert "3 other seeds" in text and "1.5 [0.7, 2.3]; n = 75; *open*" in text
+    text = claim_pages.page(id, replace(claim_records.load(known, records), again={}))
+    assert "other master seeds" not in text

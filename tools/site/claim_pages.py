@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,7 @@ def page(id: str, known: Known) -> str:
         *_gates(record),
         *_controls(record),
         *_elsewhere(record),
+        *_again(record, known.again.get(id)),
         "## What was registered before the data",
         registered(claim, record, known),
         "## Code, and how to run it again",
@@ -185,6 +187,20 @@ def _elsewhere(record):
     return [
         "## Elsewhere\n\nThe same sentence in other settings. They do not decide.",
         "\n".join(lines),
+    ]
+
+
+def _again(record, row):
+    """Return what other master seeds say, where they were trained."""
+    if not row or not row["pooled_n"] or record.deciding.interval is None:
+        return []
+    numbers = {name: float(row[f"pooled_{name}"]) for name in ("estimate", "low", "high")}
+    together = replace(record.deciding.interval, n=int(row["pooled_n"]), **numbers)
+    text = _words.result(replace(record.deciding, interval=together))
+    seeds = len(row["seeds"].split())
+    return [
+        f"## Under other master seeds\n\n{seeds} other seeds, each with new data, weights and orders and with fewer "
+        f"replicates, say together: {text}; n = {together.n:,}; *{row['pooled']}*."
     ]
 
 

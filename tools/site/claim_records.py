@@ -35,12 +35,14 @@ class Known:
     arrays_of: Callable[[str], dict | None]
     drawn: tuple[draws.Draw, ...]
     kept: Mapping[str, store.Entry]
+    again: Mapping[str, Mapping[str, str]]  # rows of other master seeds, by claim
 
 
 def load(registry: Registry, records: Mapping[str, Record]) -> Known:
     """Read the store and the record of draws."""
     drawn = tuple(draws.lines(ROOT / "results" / "registrations.csv"))
-    return Known(registry, records, judge.reader(registry), drawn, store.index())
+    again = {row["claim"]: row for row in judge.other_seeds(ROOT)}
+    return Known(registry, records, judge.reader(registry), drawn, store.index(), again)
 
 
 def experiments(claim: Claim) -> list[str]:
