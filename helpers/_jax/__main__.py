@@ -29,6 +29,9 @@ def main() -> None:
     import jax
     import keras
 
+    from helpers._jax import convolutions
+
+    convolutions.install()
     keras.config.disable_traceback_filtering()  # whose operations failed is seen in the whole of it
     say("ready", {"keras": keras.__version__, "jax": jax.__version__, "on": jax.default_backend()})
     kept: dict[str, Any] = {}

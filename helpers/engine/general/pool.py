@@ -23,8 +23,9 @@ from typing import Any
 
 import psutil
 
-from helpers._base import memory
-from helpers.engine import runtime
+from helpers._base import memory, paths
+from helpers._tensorflow import PROGRAMS
+from helpers.engine import compiled, resume, runtime
 
 MEMORY = 1_500_000_000  # a worker's share: its packages take 0.5 GB; one that has more when it is done is ended
 TRIES = 3  # of one question whose workers die
@@ -70,6 +71,26 @@ def without(reason: str) -> Iterator[None]:
         _forbidden.reset(before)
 
 
+def _programs() -> dict[str, str]:
+    """Return the settings by which JAX keeps compiled programs beside those of the fast engine, and makes room there.
+
+    Empty where nothing is to be kept, or where somebody chose a folder for JAX.
+    """
+    if os.environ.get(PROGRAMS) == "off" or "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return {}
+    try:
+        home = paths.programs()
+        compiled._prune(home)  # the files of both
+        folder = home / f"jax-{resume.key(resume.machine())[:32]}"
+    except (OSError, RuntimeError):  # no home folder
+        return {}
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(folder),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
 class Worker:
     """One process, which is asked one question at a time."""
 
@@ -91,7 +112,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
-            env=os.environ | ours,
+            env=os.environ | ours | _programs(),
             start_new_session=True,  # Ctrl-C is for this process, which ends the others
         )
         self._answers: queue.Queue[Any] = queue.Queue()
