@@ -1,6 +1,7 @@
 """The general engine: a member equals plain Keras whatever the model, and what one engine means the other means."""
 
 import os
+import pathlib
 import signal
 import threading
 import time
@@ -449,6 +450,29 @@ def test_without_jax_it_is_refused_with_how_to_get_it(monkeypatch):
         fit(own_layer, X, LABELS, SPARSE)
     with pytest.raises(ValueError, match="not installed"):
         fit(mlp, X, LABELS, engine="general")
+
+
+def test_programs_are_kept_beside_those_of_the_fast_engine_or_where_somebody_said(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("GENERALIZE_CACHE", str(tmp_path))
+    monkeypatch.delenv("GENERALIZE_PROGRAMS", raising=False)
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    there = pool._programs()["JAX_COMPILATION_CACHE_DIR"]
+    assert there.startswith(str(tmp_path / "programs"))
+    worker = pool.Worker()
+    try:
+        monkeypatch.setattr(pool.POOL, "_idle", [worker])
+        monkeypatch.setattr(pool.POOL, "size", lambda: 1)
+        fit(lambda: K.Sequential([K.Input((4,)), L.PReLU(), L.Dense(3)]), X, LABELS, SPARSE)
+    finally:
+        worker.end()
+    assert list(pathlib.Path(there).iterdir())
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
+    assert pool._programs() == {}
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    monkeypatch.setenv("GENERALIZE_PROGRAMS", "off")
+    assert pool._programs() == {}
 
 
 def two_inputs():
