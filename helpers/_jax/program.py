@@ -50,7 +50,9 @@ class Steps:
         with building.keras.StatelessScope(state_mapping=pairs):
             return dict(self.model.get_metrics_result())
 
-    def epoch(self, state: Any, data: Mapping[str, Any], order: Any, masks: Mapping[str, Any]):
+    def epoch(
+        self, state: Any, data: Mapping[str, Any], order: Any, masks: Mapping[str, Any]
+    ) -> tuple[Any, Any]:
         """Return the state after an epoch on rows in this order (N,), and what it records: (names,)."""
         size = min(self._job.batch_size, order.shape[0])
         full = order.shape[0] // size
@@ -110,7 +112,16 @@ def epochs(job: Training, steps: Steps, validated: bool) -> Callable[..., Any]:
     def axes(data: Mapping[str, Any], suffix: str = "") -> dict[str, int | None]:
         return {name: 0 if name + suffix in job.own else None for name in data}
 
-    def part(state, active, first, count, orders, masks, data, val):
+    def part(
+        state: Any,
+        active: Any,
+        first: Any,
+        count: Any,
+        orders: Any,
+        masks: Any,
+        data: Any,
+        val: Any,
+    ) -> tuple[Any, Any, Any]:
         train = jax.vmap(steps.epoch, in_axes=(0, axes(data), 0 if own_order else None, 0))
         check = jax.vmap(steps.validated, in_axes=(0, axes(val, "_val")))
         blank = jnp.full((orders.shape[0], job.width, len(steps.names)), jnp.nan, jnp.float32)

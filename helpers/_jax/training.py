@@ -82,7 +82,7 @@ def check(job: Training) -> tuple[list[str], list[tuple[tuple[int, ...], str]]]:
             f"a layer assigns {lost[0]} in its call, which is trained: Keras's steps on JAX would lose that"
         )
     drawn = _drawn()
-    after, _ = jax.eval_shape(lambda *given: steps.epoch(*given, order, {}), state, data)
+    after, _ = jax.eval_shape(lambda s, d: steps.epoch(s, d, order, {}), state, data)
     if _drawn() != drawn:
         raise ValueError(
             "a layer draws from Python's or NumPy's global generator in its call: once for a whole training on JAX"
@@ -99,7 +99,8 @@ def check(job: Training) -> tuple[list[str], list[tuple[tuple[int, ...], str]]]:
 
 def _drawn() -> str:
     """Return where the global generators of Python and NumPy stand."""
-    return repr((random.getstate(), np.random.get_state()[1:3]))  # noqa: NPY002 - the one that others use
+    numbers: Any = np.random.get_state()  # noqa: NPY002 - the one that others use
+    return repr((random.getstate(), numbers[1:3]))
 
 
 def _same(before: Any, after: Any) -> None:
@@ -191,8 +192,11 @@ def _trained(
         return [np.ascontiguousarray(a[: mine.kept]) for a in arrays]
 
     finite = (np.isfinite(losses) | ~ran).all(axis=0)
+    finite, stopped, best = mine_of([finite, stopped, best])
     return Trained(
-        *mine_of([finite, stopped, best]),
+        finite,
+        stopped,
+        best,
         {name: np.ascontiguousarray(values[: mine.kept]) for name, values in history.items()},
         mine_of(weights),
         {epoch: mine_of(kept[epoch]) for epoch in sorted(kept)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from helpers._tensorflow import keras
 from helpers.engine import endings, losses
 from helpers.engine.general.model import GeneralModel, has_graph
 from helpers.engine.plan import check_masks
+from helpers.engine.recipe import Recipe
 
 _MIXING = ("Adafactor", "Lamb", "Muon")  # entries of one weight are scaled by what all of them are
 _CLIPPING = ("clipnorm", "global_clipnorm")
@@ -158,7 +159,7 @@ def masks_of(
     model: GeneralModel, members: int, masks: Any, optimizer: Any
 ) -> dict[int, np.ndarray]:
     """Return the masks (M, ...) by weight index."""
-    found = check_masks(model, members, masks)
+    found = check_masks(cast(Recipe, model), members, masks)  # it has what is asked of it
     inner = keras_config.inner_of(optimizer)
     clipped = [key for key in _CLIPPING if getattr(inner, key, None)]
     mixing = type(inner).__name__ in _MIXING or any(v.constraint for v in model.template.weights)

@@ -125,7 +125,7 @@ class GeneralModel:
             )
         return tuple(found)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _from_json, (self.config, self.input_shape)
 
     def __repr__(self) -> str:

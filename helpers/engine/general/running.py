@@ -153,8 +153,8 @@ def evaluate(
     if settings["one_hot"] and targets.ndim < outputs.ndim:
         targets = one_hot(targets, outputs.shape[-1])
     usual = [
-        metrics.usual(*one, settings["outputs"] == "probabilities" and not ending)
-        for one in settings["usual"]
+        metrics.usual(name, kind, settings["outputs"] == "probabilities" and not ending)
+        for name, kind in settings["usual"]
     ]
     found: dict[str, list[float]] = {}
     for member in range(members):
