@@ -170,6 +170,11 @@ def _none(measured):
     return f"; {name} is {_words.number(none, measured.statistic)}"
 
 
+def _reference(measured):
+    """Return what a table says of a value at which nothing is left of the sentence, where one was registered."""
+    return "" if measured.reference is None or measured.shape == "direction" else _none(measured)
+
+
 def _without_ruler(record):
     """Return the result in words where there is no region to draw."""
     rows = [row for row in _rows(record) if row.measured.region is None]
@@ -230,7 +235,7 @@ def _line(record, draws):
     rows = _rows(record)
     quote = f' ({_words.who(record)}: "{quoted(record)}")' if quoted(record) else ""
     name = [f"{row.name}: " if row.name else "" for row in rows]
-    asked = [_words.asked(row.measured) for row in rows]
+    asked = [_words.asked(row.measured) + _reference(row.measured) for row in rows]
     results = [_words.result(row.measured) for row in rows]
     beside = _words.beside(record)
     most = max((draws(one) for one in record.experiments), default=0) if draws else 0
