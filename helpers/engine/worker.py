@@ -18,6 +18,7 @@ import numpy as np
 from helpers._base.machine import processor
 from helpers._tensorflow import keras, keras_set, keras_settings, tf
 from helpers.engine import inference, parcels, runtime, train
+from helpers.engine.general import running
 
 admitted: list[dict] = []  # what `door.enter` has found to be so here
 MOST_HELD = (
@@ -29,7 +30,7 @@ _turn, _inside = threading.Condition(), [0]
 
 
 class Held(NamedTuple):
-    """A parcel that is opened: plan or (recipe, width), arrays, and these as tensors for training."""
+    """A parcel that is opened: plan, (recipe, width) or `running.Shared`, arrays, and these as tensors for training."""
 
     head: Any
     data: dict[str, np.ndarray]
@@ -83,6 +84,14 @@ def predict_rows(parcel: tuple[Any, ...], rows: bytes) -> tuple[str, list[np.nda
         chunk = runtime.chunk(0, len(weights[0]), width)
         found = inference.predict_chunk(recipe, weights, x, stacked, chunk, Unwanted())
     return processor(), [] if found is None else [found]
+
+
+def general_rows(parcel: tuple[Any, ...], rows: bytes) -> tuple[str, list[np.ndarray]]:
+    """Train the members of one chunk in a process of the general engine; see `train_rows`."""
+    with _as_sent(parcel) as held:
+        running.check_here(held.head)
+        found = running.chunk(held.head, pickle.loads(rows), lambda amount: None, Unwanted())
+    return processor(), found or []
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ from helpers._tensorflow import keras, tf
 from helpers.claims import registry
 from helpers.engine import cluster, door, inference, parcels, plan, runtime
 from helpers.engine.api import fit_many, predict_many
+from helpers.engine.general import pool, running
 from helpers.engine.places import Places
 from helpers.experiments import run, store
 
@@ -137,6 +138,38 @@ def test_workers_train_to_the_same_bits(near, case):
     here = CASES[case]()
     with helpers.cluster(near):
         assert same(CASES[case](), here)
+
+
+def gated():
+    return keras.Sequential([keras.Input((1,)), keras.layers.PReLU(), keras.layers.Dense(1)])
+
+
+def general():
+    return fit_many(gated, many(12), members=12, epochs=3, batch_size=5, snapshots=(0, 2))
+
+
+def test_workers_train_in_the_general_engine_to_the_same_bits(near):
+    here = general()
+    with helpers.cluster(near):
+        there = general()
+    assert there.settings["engine"] == "general" and same(there, here)
+
+
+@pytest.mark.slow
+def test_processes_train_in_the_general_engine_to_the_same_bits():
+    here = general()
+    options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": ":0"}
+    with LocalCluster(**options) as local, Client(local) as client, helpers.cluster(client):
+        assert same(general(), here)
+
+
+def test_a_worker_with_another_general_engine_is_refused_and_named(near, monkeypatch):
+    monkeypatch.setattr(running, "about", iter([{"jax": "1"}, {"jax": "2"}, {"jax": "2"}]).__next__)
+    with helpers.cluster(near), pytest.raises(RuntimeError, match="jax 2, not 1"):
+        general()
+    monkeypatch.undo()
+    refused = pickle.loads(pickle.dumps(pool.Refused("ValueError", "why", "where")))
+    assert (refused.kind, refused.text, str(refused)) == ("ValueError", "why", "ValueError: why")
 
 
 @pytest.mark.parametrize("per_member", [False, True])

@@ -51,6 +51,9 @@ class Refused(ValueError):
         super().__init__(f"{kind}: {text}")
         self.kind, self.text, self.trace = kind, text, trace
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Refused, (self.kind, self.text, self.trace)
+
 
 def lacking() -> str:
     """Return why there is no general engine here, "" if there is one."""

@@ -2,42 +2,130 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from helpers._jax import jobs, metrics
-from helpers._tensorflow import keras
-from helpers.engine import resume, runtime
+from helpers._tensorflow import keras, keras_settings
+from helpers.engine import cluster, parcels, resume, runtime
 from helpers.engine.general.data import numbers_of, one_hot
 from helpers.engine.general.model import GeneralModel
 from helpers.engine.general.plan import Plan, job_of, refusal, width_of
-from helpers.engine.general.pool import POOL, Refused
+from helpers.engine.general.pool import POOL, Refused, lacking
+
+
+class Shared(NamedTuple):
+    """What all chunks of a training share; it can be sent to another machine.
+
+    Attributes
+    ----------
+    name : str
+        Of the job: equal names are equal jobs.
+    job : jobs.Training
+    names : list of str
+        Of what is recorded.
+    snapshots : tuple of int
+    about : dict of str
+        What the bits depend on besides: see `about`.
+    """
+
+    name: str
+    job: jobs.Training
+    names: list[str]
+    snapshots: tuple[int, ...]
+    about: dict[str, str]
+
+
+def about() -> dict[str, str]:
+    """Return what trains here: JAX and Keras, what they run on, and a digest of the code of the workers."""
+    code = {name: made for name, made in resume.SOURCES.items() if name.startswith("_jax/")}
+    return POOL.about() | {"code": resume.key(code)}
 
 
 def train(plan: Plan, bar: Any = None) -> jobs.Trained:
-    """Train all chunks, one worker a core; finished ones are kept where a killed run is to be resumed."""
-    name, width = resume.key(identity(plan.job)), plan.job.width
+    """Train all chunks, one worker a core; finished ones are kept where a killed run is to be resumed.
 
-    def work(
-        mine: runtime.Chunk, advance: runtime.Advance, stop: threading.Event
-    ) -> list[np.ndarray] | None:
-        try:
-            found = POOL.ask("train", name, plan.job, members_of(plan, mine), advance, stop)
-        except Refused as error:
-            raise refusal(error) from error
-        return None if found is None else _flat(plan, found)
+    Inside `helpers.cluster` the chunks are trained there, in processes that its workers start.
+    """
+    shared = Shared(
+        resume.key(identity(plan.job)), plan.job, plan.names, tuple(plan.snapshots), about()
+    )
+    elsewhere = cluster.current()
+    if elsewhere is None:
 
+        def work(
+            mine: runtime.Chunk, advance: runtime.Advance, stop: threading.Event
+        ) -> list[np.ndarray] | None:
+            try:
+                return chunk(shared, members_of(plan, mine), advance, stop)
+            except Refused as error:
+                raise refusal(error) from error
+
+        return _whole(plan, shared, work, bar, POOL.size())
+    parcel = parcels.Parcel(
+        kind="general_rows",
+        settings=keras_settings(),
+        own=b"",  # a job holds its own
+        head=pickle.dumps(shared),
+        data={},
+        rows=lambda mine: members_of(plan, mine),
+        amount=plan.epochs - plan.first,
+    )
+    with elsewhere.sent(parcel) as sent:
+        return _whole(plan, shared, sent, bar, elsewhere.threads(), sorted(elsewhere.others))
+
+
+def chunk(
+    shared: Shared, members: jobs.Members, moved: Callable[[float], None], stop: Any
+) -> list[np.ndarray] | None:
+    """Train the members of one chunk in a worker of this machine; None where ``stop`` was set meanwhile."""
+    found = POOL.ask("train", shared.name, shared.job, members, moved, stop)
+    return None if found is None else _flat(shared, found)
+
+
+def check_here(shared: Shared) -> None:
+    """Refuse to train what was sent where JAX is missing, or another one.
+
+    Raises
+    ------
+    RuntimeError
+        With what differs.
+    """
+    if lacking():
+        raise RuntimeError(f"A worker of the cluster has no general engine. {lacking()}")
+    mine = about()
+    differ = [
+        f"{name} {mine.get(name)}, not {wanted}"
+        for name, wanted in shared.about.items()
+        if mine.get(name) != wanted
+    ]
+    if differ:
+        raise RuntimeError(
+            f"A worker of the cluster has another general engine: {', '.join(differ)}."
+        )
+
+
+def _whole(
+    plan: Plan, shared: Shared, work: Any, bar: Any, threads: int, others: Sequence[str] = ()
+) -> jobs.Trained:
+    """Return what ``work`` trains, chunk by chunk; ``others`` are processors of other machines."""
     if not plan.job.model.own:
         work = resume.resumable(
             work,
-            lambda mine: _flat(plan, _blank(plan, mine.kept)),
-            lambda: {"general": name, "about": POOL.about(), "members": members_of(plan, None)},
+            lambda mine: _flat(shared, _blank(plan, mine.kept)),
+            lambda: {
+                "general": shared.name,
+                "about": shared.about,
+                "members": members_of(plan, None),
+                "processors": list(others),
+            },
             plan.epochs - plan.first,
         )
-    flat = runtime.map_chunks(work, plan.members, width, bar, POOL.size())
-    return _filled(plan, flat)
+    return _filled(plan, runtime.map_chunks(work, plan.members, plan.job.width, bar, threads))
 
 
 def members_of(plan: Plan, mine: runtime.Chunk | None) -> jobs.Members:
@@ -75,10 +163,10 @@ def _blank(plan: Plan, members: int) -> jobs.Trained:
     )
 
 
-def _flat(plan: Plan, found: jobs.Trained) -> list[np.ndarray]:
+def _flat(shared: Shared, found: jobs.Trained) -> list[np.ndarray]:
     """Return all arrays in a fixed order."""
-    kept = [w for epoch in plan.snapshots if epoch for w in found.snapshots[epoch]]
-    history = [found.history[name] for name in plan.names]
+    kept = [w for epoch in shared.snapshots if epoch for w in found.snapshots[epoch]]
+    history = [found.history[name] for name in shared.names]
     return [found.finite, found.stopped, found.best, *history, *found.weights, *kept, *found.state]
 
 
