@@ -215,6 +215,8 @@ def table(records: Iterable[Record], draws: Callable[[str], int] | None = None) 
 def brief_table(records: Iterable[Record]) -> str:
     """Return the table that closes a lesson: of each claim the quantity that decided, without its interval.
 
+    Where several settings or parts are asked the same, it shows from where to where their results reach.
+
     Parameters
     ----------
     records : iterable of Record
@@ -222,13 +224,23 @@ def brief_table(records: Iterable[Record]) -> str:
     """
     lines = ["| sentence | true if | result | verdict |", "| --- | --- | --- | --- |"]
     for record in records:
-        one, several = record.deciding, len(_rows(record)) > 1
-        where = f"{one.name}: " if one.name and several else ""
-        result = _words.result(one).partition(" [")[0]
+        asked, result = _brief(record)
         mark = f"{_words.MARK[record.word]} {record.word}"
-        cells = (record.statement, f"{where}{_words.asked(one)}", result, mark)
+        cells = (record.statement, asked, result, mark)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def _brief(record):
+    """Return what is asked, and the result: from where to where it reaches if several are asked the same."""
+    one, rows = record.deciding, [row.measured for row in _rows(record)]
+    asked, measured = _words.asked(one), [row for row in rows if row.interval is not None]
+    if len(measured) == len(rows) > 1 and len({(_words.asked(r), r.statistic) for r in rows}) == 1:
+        ends = sorted(row.interval.estimate for row in rows)
+        low, high = (_words.number(end, one.statistic) for end in (ends[0], ends[-1]))
+        return asked, low if low == high else f"{low.removesuffix(' %')} to {high}"
+    where = f"{one.name}: " if one.name and len(rows) > 1 else ""
+    return f"{where}{asked}", _words.result(one).partition(" [")[0]
 
 
 def _line(record, draws):

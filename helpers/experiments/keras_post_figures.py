@@ -74,9 +74,7 @@ def show_choices(found: Mapping, row: int = 0) -> None:
     """Show thirty recipes on one data set, and what each rule chooses on all."""
     training, excess = found["training_late"], found["excess_late"]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), width_ratios=(5, 4))
-    left.plot(
-        training[row], excess[row], "o", color=plots.GREY, markersize=5, label="thirty recipes"
-    )
+    left.plot(training[row], excess[row], "o", color=plots.GREY, markersize=5, label="a recipe")
     marks = (
         ("lowest training error", training[row], "s", plots.ORANGE),
         ("lowest validation error", found["validation_20_late"][row], "^", plots.BLUE),
@@ -87,11 +85,14 @@ def show_choices(found: Mapping, row: int = 0) -> None:
             training[row, at], excess[row, at], marker, color=color, markersize=11, label=name
         )
     spread = np.quantile(training[row], 0.9)
-    left.set(xlabel="training error", ylabel="error on new points above the noise", yscale="log")
+    left.set(xlabel="training error", ylabel="error on new points", yscale="log")
     shown = excess[row][training[row] <= spread]
     left.set(xlim=(training[row].min() - 0.02, spread), title="one data set")
     left.set(ylim=(0.7 * shown.min(), 5 * shown.max()))
     left.legend(loc="upper right", fontsize=10)
+    (low, high), (left_end, right_end) = left.get_ylim(), left.get_xlim()
+    inside = (left_end <= training[row]) & (training[row] <= right_end)
+    outside = int(np.sum(~(inside & (low <= excess[row]) & (excess[row] <= high))))
     chosen = {
         "by\ntraining": (found["chosen_by_training"], plots.ORANGE),
         "by\nvalidation": (found["chosen_by_validation"], plots.BLUE),
@@ -123,8 +124,9 @@ def show_choices(found: Mapping, row: int = 0) -> None:
     )
     plots.show(
         figure,
-        f"Left: thirty recipes on one data set. Right: the error of what each rule chooses, {len(training)} data sets; "
-        f"bars are medians. Choosing by training error is worse than the middle recipe in {middle:.0%} of them. "
+        f"Left: thirty recipes on one data set, of which {outside} lie outside. Right: the error of what each rule "
+        f"chooses, {len(training)} data sets; bars are medians. Choosing by training error is worse than the median of "
+        f"the thirty in {middle:.0%} of them. "
         f"The mean rank correlation of training error and error on new points is {correlation:.2f}.",
         "Among recipes with a low training error those with the lowest have the largest error on new points; choosing "
         "by training error is worse than the recipe of the Keras post in most data sets.",

@@ -159,8 +159,8 @@ def show_parts(found: Mapping, arms: Mapping[str, str]) -> None:
     listed = ", ".join(f"{name} {totals[arm]:.2f}" for arm, name in arms.items())
     plots.show(
         figure,
-        f"Means over {n} data sets; each bar is the whole error on new points above the noise.",
-        f"Stacked bars of the error on new points above the noise: {listed}.",
+        f"Means over {n} data sets; each bar is the whole error on new points.",
+        f"Stacked bars of the error on new points: {listed}.",
     )
 
 
@@ -207,7 +207,7 @@ def show_path(found: Mapping, marks: Sequence[int] = (74, 981, 20000)) -> None:
     ax.axhline(VARIANCE, color=plots.GREY, linestyle=":", linewidth=1.5)
     ax.text(1.32, VARIANCE * 1.06, "the noise itself", ha="right", color="#555555")
     ax.set(
-        xlabel="training error, in units of the noise variance", ylabel="error on new points above the noise",
+        xlabel="training error, in units of the noise variance", ylabel="error on new points",
         yscale="log", xlim=(-0.04, 1.35), ylim=(0.03, 12),
     )  # fmt: skip
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -218,7 +218,7 @@ def show_path(found: Mapping, marks: Sequence[int] = (74, 981, 20000)) -> None:
     ax.legend(loc="lower left", fontsize=10)
     plots.show(
         figure,
-        f"{len(found['training'])} data sets. Thick: medians; thin: sixty single networks. "
+        f"{len(found['training'])} data sets. Thick and marks: medians; thin: sixty single networks. "
         "Training goes from right to left.",
         f"The network's error on new points first falls to {lowest:.1f} while its training error falls to the noise "
         f"variance, and ends at {last:.1f} when the training error is far below it.",
@@ -250,7 +250,7 @@ def show_rivals(found: Mapping) -> None:
         ax.plot(values.mean(), place, "D", color=color, markeredgecolor="white", markersize=9)
     ax.set_yticks(range(len(order)), [RIVALS[name] for name in order])
     ax.invert_yaxis()
-    ax.set(xscale="log", xlim=(1e-3, 20), xlabel="error on new points above the noise")
+    ax.set(xscale="log", xlim=(1e-3, 20), xlabel="error on new points")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.set_title("No method beats the straight line on a straight line")
     plots.show(
