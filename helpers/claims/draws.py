@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers._base import checks, paths
+from helpers._base import checks, files, paths
 from helpers.claims.ledger import Record
 
 COLUMNS = ("date", "experiment", "hash", "changed", "arrays", "verdicts")
@@ -54,12 +55,16 @@ def register(path: str | Path, draw: Draw) -> bool:
     for column in COLUMNS:
         if not isinstance(getattr(draw, column), str):
             raise TypeError(checks.message(column, "a text", getattr(draw, column)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.is_file() or not path.stat().st_size
-    with open(path, "a", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([COLUMNS] if new else [])
-        writer.writerow(dataclasses.astuple(draw))
+    before = [one for one in lines(path) if one.experiment == draw.experiment][-1:]
+    told = [(one.hash, one.changed, one.arrays) for one in before]
+    if told == [(draw.hash, draw.changed, draw.arrays)]:
+        return False  # by a process that was killed before it could do the rest
+    text = path.read_bytes().decode("utf-8") if path.is_file() else ""
+    added = io.StringIO()
+    writer = csv.writer(added, lineterminator="\n")
+    writer.writerows([] if text else [COLUMNS])
+    writer.writerow(dataclasses.astuple(draw))
+    files.write(path, text + added.getvalue())
     return True
 
 

@@ -22,6 +22,10 @@ def test_draws_are_appended_and_nothing_else_changes(tmp_path):
     assert path.read_bytes() == before
     assert draws.register(path, draw(experiment="world/second"))
     assert draws.register(path, draw(hash="other", changed='recipe.epochs was [1, "x, y"]'))
+    told = path.read_bytes()
+    again = draw(hash="other", changed='recipe.epochs was [1, "x, y"]', date="2026-01-03")
+    assert not draws.register(path, again)  # by a run that was killed before it could do the rest
+    assert path.read_bytes() == told
     assert draws.register(path, draw(hash="other", arrays="again"))
     assert path.read_bytes().startswith(before)
     assert draws.count("world/longer", path) == 3

@@ -361,7 +361,12 @@ def test_a_run_that_is_killed_at_any_moment_is_made_good_by_the_next(root):
         everything()
         for aside in root.rglob(".*.aside"):  # of the process that was killed
             aside.unlink()
-        assert results() == expected
+        found, wanted = results(), expected
+        differ = {
+            p for p in found[0].keys() | wanted[0].keys() if found[0].get(p) != wanted[0].get(p)
+        }
+        assert not differ, {p: (found[0].get(p), wanted[0].get(p)) for p in differ}
+        assert found == wanted
     assert at_work > 5
 
 
