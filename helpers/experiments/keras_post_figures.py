@@ -126,7 +126,7 @@ def show_choices(found: Mapping, row: int = 0) -> None:
         figure,
         f"Left: thirty recipes on one data set, of which {outside} lie outside. Right: the error of what each rule "
         f"chooses, {len(training)} data sets; bars are medians. Choosing by training error is worse than the median of "
-        f"the thirty in {middle:.0%} of them. "
+        f"the thirty in {100 * middle:.0f} % of them. "
         f"The mean rank correlation of training error and error on new points is {correlation:.2f}.",
         "Among recipes with a low training error those with the lowest have the largest error on new points; choosing "
         "by training error is worse than the recipe of the Keras post in most data sets.",
