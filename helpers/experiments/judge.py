@@ -105,10 +105,10 @@ def _wanted(root: Path, found: dict[str, Record]) -> dict[Path, str]:
         text = file.read()
     wanted[page] = files.renewed(text, page.name, BEGIN, END, section(found.values()))
     wanted[page] = files.renewed(wanted[page], page.name, *TIMES, _times())
-    if rows := other_seeds(root):
-        reasons = root / "results" / "stability.toml"
-        why = tomllib.loads(reasons.read_text(encoding="utf-8")) if reasons.is_file() else {}
-        wanted[page] = files.renewed(wanted[page], page.name, *OTHERS, again.section(rows, why))
+    reasons = root / "results" / "stability.toml"
+    why = tomllib.loads(reasons.read_text(encoding="utf-8")) if reasons.is_file() else {}
+    others = again.section(other_seeds(root), why)
+    wanted[page] = files.renewed(wanted[page], page.name, *OTHERS, others)
     for path in sorted({path for pattern in TEXTS for path in root.glob(pattern)} - {page}):
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".ipynb":
