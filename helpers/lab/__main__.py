@@ -64,7 +64,7 @@ def table() -> str:
 def main(pages: list[str]) -> None:
     """Print times and answers, and put them between their marks into each page."""
     plots.style()
-    parts = {"times": table(), "answers": tasks.answers(MEMBERS)}
+    parts = {"times": table(), "answers": tasks.answers()}
     print("\n".join(parts.values()))
     for page in map(Path, pages):
         text = page.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from helpers.lab.training import Bench, Result, usual
+from helpers.lab.training import MEMBERS, Bench, Result, usual
 from helpers.lab.worlds import WORLDS
 
 
@@ -58,12 +58,12 @@ TASKS = (
 
 
 def say(result: Result) -> str:
-    """Return the cells of a row: the two mean errors, how many runs say yes, and how many lie far from the rest."""
+    """Return the cells of a row: the two mean errors, and how many runs say yes."""
     mean, other = result.error.mean(), result.rival_error.mean()
     return f"{mean:.3g} | {other:.3g} | {int(result.says.sum())} of {len(result.says)}"
 
 
-def answers(members: int = 50) -> str:
+def answers(members: int = MEMBERS) -> str:
     """Train every task's settings and return what came out, as Markdown."""
     bench, lines = Bench(members), []
     for number, task in enumerate(TASKS, 1):

@@ -344,8 +344,10 @@ def test_a_run_that_is_killed_at_any_moment_is_made_good_by_the_next(root):
             warnings.simplefilter("ignore")  # of threads, from Python 3.12 on
             child = os.fork()
         if child == 0:
-            everything()
-            os._exit(0)
+            try:
+                everything()
+            finally:  # whatever it raised: the copy must not go on with the other tests
+                os._exit(0)
         time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
         return os.WIFSIGNALED(os.waitpid(child, 0)[1])
