@@ -75,6 +75,6 @@ def _record(number, words, statement, ends, n, largest, share):
 def _gate(largest):
     needed = 2 * ASKED
     passed = largest >= needed
-    answer = f"{'Yes' if passed else 'No'}: {short(largest)}; {short(needed)} was needed."
+    answer = f"{'Yes' if passed else 'No'}: {short(largest)}; {short(needed)} or more was needed."
     question = QUESTIONS["attainable"]
     return GateResult("attainable", passed, question, answer, largest, largest, largest, needed)

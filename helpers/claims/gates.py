@@ -110,6 +110,11 @@ def _answer(gate, passed, found, rest, statistic, usual="", needed=None):
     )
 
 
+def _at_least(needed, statistic, way):
+    """Return a limit in words; `way` is the sign of the direction that passes."""
+    return f"{number(needed, statistic)} or {'more' if way > 0 else 'less'}"
+
+
 def _named(arrays, name):
     return measure.of(arrays, name) if name else None
 
@@ -135,15 +140,14 @@ def _largest_effect(gate, setting, arrays, aim):
         statistic = "proportion" if values.dtype == bool else "mean"
         found = measure.interval(statistic, values)
         needed = 2 * aim.distance
-        passed = found.low >= needed
+        passed, way = found.low >= needed, 1
     else:
         statistic = setting.statistic
         found = measure.interval(statistic, values, _named(arrays, gate.baseline))
         needed = aim.outward(aim.nothing + 2 * aim.distance)
-        passed = aim.turned(found.low, found.high)[0] >= aim.inward(needed)
-    return _answer(
-        gate, passed, found, f"{number(needed, statistic)} was needed", statistic, needed=needed
-    )
+        passed, way = aim.turned(found.low, found.high)[0] >= aim.inward(needed), aim.sign
+    text = f"{_at_least(needed, statistic, way)} was needed"
+    return _answer(gate, passed, found, text, statistic, needed=needed)
 
 
 def _rival(gate, setting, arrays, own, aim):
@@ -176,7 +180,8 @@ def _capped(gate, setting, arrays, own, aim):
     half = _planned(setting, float(aim.outward(way * min(reach))), own, aim)
     passed = min(reach) - half >= way * edge
     needed = aim.outward(edge + way * half)
-    text = f"{number(needed, setting.statistic)} was needed: the size stated, and room for half an interval"
+    limit = _at_least(needed, setting.statistic, way * aim.sign)
+    text = f"{limit} was needed: the size stated, and room for half an interval"
     return _answer(gate, passed, best, text, setting.statistic, needed=needed)
 
 
@@ -222,7 +227,7 @@ def _reliability(gate, setting, arrays):
     )
     asked = max(abs(x) for x in (setting.region.at_least, setting.region.at_most) if x is not None)
     needed = asked / DISATTENUATED
-    text = f"a highest possible correlation of {short(needed)} was needed"
+    text = f"a highest possible correlation of {short(needed)} or more was needed"
     return _answer(gate, found.low >= needed, found, text, setting.statistic, needed=needed)
 
 

@@ -99,8 +99,8 @@ def show_planes(
     )  # fmt: skip
     plots.show(
         figure,
-        "Left and middle: your first pair, the same units; darker: lower loss; white line: loss 0.1. Right: "
-        f"{len(orders)} pairs for each size, ratio of mean radii (×) to the power of the number of weights.",
+        "Left and middle: your first pair, each in units of its own weights; darker: lower loss; white line: loss 0.1. "
+        f"Right: {len(orders)} pairs for each size, ratio of mean radii (×) to the power of the number of weights.",
         f"In a plane the good basin is {wide:.1f} times as wide. The ratio of radii lies between "
         f"{widths['ratio'].mean(axis=0).min():.1f} and {widths['ratio'].mean(axis=0).max():.1f} for all sizes, while "
         f"the orders of magnitude grow from {orders.mean(axis=0)[0]:.0f} to {orders.mean(axis=0)[-1]:,.0f}.",

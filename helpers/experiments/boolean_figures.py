@@ -31,9 +31,9 @@ def show_ranks(ranks: Mapping, simpler: Mapping) -> None:
         xscale="log", yscale="log", xlabel="rank of the function", ylabel="networks of ten million"
     )
     left.set_title("Few functions come often, most once")
-    by = simpler["by_words"].ravel()
-    own, mixed = by, simpler["mixed_words"].ravel()
-    edges = np.arange(0, 170, 7)
+    bits = np.log2(128)  # that the measure counts for each word
+    by, mixed = (simpler[f"{kind}_words"].ravel() / bits for kind in ("by", "mixed"))
+    edges = np.arange(0, 24) - 0.25
     right.hist(
         mixed,
         edges,
@@ -42,8 +42,8 @@ def show_ranks(ranks: Mapping, simpler: Mapping) -> None:
         hatch="//",
         label="the same, rows in random order",
     )
-    right.hist(own, edges, color=plots.BLUE, alpha=0.75, label="random networks")
-    right.set(xlabel="Lempel-Ziv complexity", ylabel="networks")
+    right.hist(by, edges, color=plots.BLUE, alpha=0.75, label="random networks")
+    right.set(xlabel="new words in the table, read both ways", ylabel="networks")
     right.set_title(f"Simpler than its own shuffle: {simpler['simpler'].mean():.1f} %")
     right.legend(loc="upper left", fontsize=9)
     plots.show(
@@ -70,13 +70,14 @@ def show_rows(steps: Mapping, trained: Mapping, target: str = "and2") -> None:
     left.plot([0, most], [0, most], ":", color=plots.GREY, linewidth=2)
     left.set(xlabel="guesses wrong there, in %", ylabel="trained ones wrong there, in %")
     left.set_title(f"96 unseen rows: rank correlation {agree[one]:.2f}")
-    kinds = {"guessed": "guess", "SGD, first\nfit": "step", "end of\nan epoch": "epoch"}
+    kinds = {"guessed": "guess", "SGD, first\nfit": "step", "end of that\nepoch": "epoch"}
     paths = np.stack([steps[f"error_{kind}_{target}"] for kind in kinds.values()], axis=1)
     last = trained[f"error_end_sgd_{target}"].astype(float)
     means = [*paths.mean(axis=0, dtype=float), last.mean()]
     right.plot(range(3), paths.T, color=plots.GREY, alpha=0.35, linewidth=0.8)
     right.plot(np.full(len(last), 3), last, "o", color=plots.GREY, alpha=0.35, markersize=4)
-    right.plot(range(4), means, "D-", color=plots.ORANGE, markersize=9, linewidth=2.5)
+    right.plot(range(3), means[:3], "D-", color=plots.ORANGE, markersize=9, linewidth=2.5)
+    right.plot(range(2, 4), means[2:], "D--", color=plots.ORANGE, markersize=9, linewidth=2.5)
     for at, height in enumerate(means):
         right.annotate(f"{height:.1f} %", (at, height), (8, 8), textcoords="offset points")
     right.set_xticks(range(4), [*kinds, "epoch 150"])
@@ -88,8 +89,8 @@ def show_rows(steps: Mapping, trained: Mapping, target: str = "and2") -> None:
     right.set_ylim(0, None)
     plots.show(
         figure,
-        f"Target: {WORDS[target]}. Left: the middle one of {len(agree)} training sets. Right: all "
-        "(grey) and means; epoch 150: other sets.",
+        f"Target: {WORDS[target]}. Left: the middle one of {len(agree)} training sets; dotted: equally often. Right: "
+        "all (grey) and means; epoch 150: other sets.",
         "Rows that guesses get wrong are also those that trained networks get wrong, rank correlation "
         f"{agree[one]:.2f}. Errors: guessed {means[0]:.1f} %, at the first step that fits {means[1]:.1f} %, at the end "
         f"of the first epoch that fits {means[2]:.1f} %, at epoch 150 {means[3]:.1f} %.",
@@ -138,7 +139,7 @@ def show_bounds(found: Mapping, others: Mapping, trained: Mapping, hard: Mapping
         figure,
         f"32 training rows, means over {len(found['bound_x1']):,} training sets (majorities and x1 differs from x2: "
         f"{len(next(iter(others.values())))}; trained ones: {len(trained['error_guess_x1'])} or "
-        f"{len(hard['error_guess_or2'])}). Black reaches from the upper to the lower limit of the count. "
-        "Bound and blue: rows with repeats.",
+        f"{len(hard['error_guess_or2'])}). Black: the bound by the upper and by the lower limit of the count of "
+        "fits; no blue: mostly no guess fitted. Bound and blue: rows with repeats.",
         f"Bounds by the lower limit of the count: {told}. The true errors lie far below.",
     )

@@ -64,11 +64,7 @@ def show_differences(reported: np.ndarray) -> None:
     rng = np.random.default_rng(0)  # of where the dots are drawn only
     figure, ax = plt.subplots(figsize=(8, 2.6))
     up = rng.uniform(-0.3, 0.3, count)
-    for here, color, marker in (
-        (reported > 0, plots.ORANGE, "s"),
-        (reported <= 0, plots.GREEN, "o"),
-    ):
-        ax.plot(reported[here], up[here], marker, color=color, alpha=0.7, markersize=7)
+    ax.plot(reported, up, "s", color=plots.ORANGE, alpha=0.7, markersize=7)
     ax.axvline(0, color=plots.BLACK, linewidth=1.5)
     ax.set(ylim=(-0.6, 0.6), yticks=(), xlabel="val_loss with L2 0.01 minus val_loss without")
     ax.set_title(f"In {above} of your {count} pairs Keras reports the higher val_loss with L2")
@@ -91,7 +87,10 @@ def show_penalty(found: Mapping) -> None:
     left.set(ylabel="mean val_loss that Keras reports", title="What is in the number")
     left.set_ylim(0, 1.6 * reported.max())  # room for the legend above the bars
     left.legend(loc="upper left")
-    rows = (("error", "error alone", plots.GREEN), ("reported", "as reported", plots.ORANGE))
+    rows = (
+        ("error", "error alone", plots.GREEN),
+        ("reported", "error + penalty, as reported", plots.ORANGE),
+    )
     both = np.concatenate([found["difference_error"], found["difference_reported"]])
     bins = np.linspace(*np.quantile(both, (0.003, 0.995)), 41)
     for name, words, color in rows:
@@ -133,7 +132,7 @@ def show_strengths(
     strengths = line["constants"]["strengths"].astype(float)
     x, curves = line["constants"]["x"].astype(float), line["curves"][row]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
-    looks = ((plots.BLUE, "-", "o"), (plots.ORANGE, "--", "s"), (plots.PINK, "-.", "^"))
+    looks = ((plots.BLACK, "-", "o"), (plots.SKY, "--", "s"), (plots.YELLOW, "-.", "^"))
 
     def draw(frame):
         at = float(frame.split()[-1])
@@ -141,7 +140,8 @@ def show_strengths(
         left.clear(), right.clear()
         left.plot(*line["points"][row].T, "o", color=plots.GREY, markersize=4, label="80 points")
         left.plot(x, 1 + 2 * x, ":", color=plots.BLACK, zorder=5, label="true line")
-        left.plot(x, curves[place], color=plots.BLUE, linewidth=3, label="network")
+        color = plots.GREEN if at else plots.BLUE
+        left.plot(x, curves[place], color=color, linewidth=3, label="network")
         left.set(xlabel="x", ylabel="y", title=f"the line, L2 {at:g}")
         left.legend(loc="upper left")
         for (name, (tried, errors)), (color, style, marker) in zip(

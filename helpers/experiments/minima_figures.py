@@ -186,7 +186,7 @@ def show_circles(radius: float, orders: float, weights: int) -> None:
     plots.show(
         figure,
         f"Left: mean radii of the two basins in the large network. Right: ratio of two balls' volumes in n dimensions. "
-        f"Dotted: the 10,000 orders of Huang et al. Estimated here, from rays: {orders:,.0f}.",
+        f"Dotted: the 10,000 orders of Huang et al. Estimated ray by ray, the longest count most: {orders:,.0f}.",
         f"Two circles, with radii {radius:.2f} and 1. In {weights:,} dimensions the volumes of such balls differ by "
         "tens of thousands of orders of magnitude; 10,000 need a ratio of radii of 1.09 only.",
     )
@@ -228,11 +228,11 @@ def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     plots.show(
         figure,
-        f"Left: for {len(near['hit'])} good networks the nearest bad one, in units of the way from the initial "
-        f"weights ({np.sum(~near['hit'])} met none; title: the median). Others: training on clean points; "
-        "titles: bad ones before and after. Below 53 %, dotted: "
+        f"Left: for {len(near['hit'])} good networks the nearest bad one, in units of the distance from the "
+        f"initial weights ({np.sum(~near['hit'])} met none; title: the median; sideways means nothing). "
+        "Others: training on clean points; titles: bad ones before and after. Below 53 %, dotted: "
         f"{'; '.join(low)}.",
-        f"The nearest bad network is at {middle:.2f} of the way, in the middle. Training on: "
+        f"The nearest bad network is at {middle:.2f} of that distance, in the middle. Training on: "
         + "; ".join(told)
         + ".",
     )
@@ -310,8 +310,8 @@ def show_guesses(found: Mapping) -> None:
     n, drawn = len(found[f"testable_moons_{counts[0]}"]), found["constants"]["draws"][0]
     plots.show(
         figure,
-        f"Top: the tasks, {n} data sets of each; {drawn:,} random networks a set. A mark: mean over the sets with 100 "
-        "networks that fit, a fifth of them good or bad, if half of the sets have them.",
+        f"Top: the tasks, {n} data sets of each; {drawn:,} random networks a set. A mark: mean over the sets with at "
+        "least 100 networks that fit, 20 % of them good or bad; none where under half of the sets qualify.",
         "Share of good networks among random ones that fit, at the largest number of points: "
         + ", ".join(f"{words} {share:.0%}" for words, share in ends.items()) + ".",
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from helpers import plots
 
-LOOKS = {"plain": (plots.BLUE, "-"), "dropout": (plots.ORANGE, "--")}
+LOOKS = {"plain": (plots.BLUE, "-"), "dropout": (plots.PINK, "--")}
 
 
 def _ticks(ax, epochs):
@@ -53,9 +53,9 @@ def show_stopping(found: Mapping) -> None:
     epochs = found["constants"]["epochs"]
     n = len(found["loss_stop"])
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.9))
-    panels = (("loss", "cross-entropy", plots.ORANGE), ("error", "error in %", plots.BLUE))
-    for ax, (quantity, words, color) in zip(axes, panels, strict=True):
-        plots.band(ax, epochs, found[quantity].astype(float), color=color, thin=30)
+    panels = (("loss", "cross-entropy"), ("error", "error in %"))
+    for ax, (quantity, words) in zip(axes, panels, strict=True):
+        plots.band(ax, epochs, found[quantity].astype(float), thin=30)
         stop, end = (found[f"{quantity}_{where}"].astype(float).mean() for where in ("stop", "end"))
         ax.axvline(
             np.median(found["epoch_stop"]), color=plots.BLACK, linestyle=":",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,8 +23,7 @@ PAIRS = {  # rows of the figure of agreement: array, words, look
     "kappa_mlp_nngp": ("network and Gaussian process", "nngp"),
     "kappa_mlp_few": ("network and 5 neighbours", "one"),
     "kappa_mlp_one": ("network and nearest neighbour", "one"),
-    "kappa_stranger_one": ("network of other signals, neighbour", "one"),
-    "kappa_cnn_one": ("conv. network and neighbour", "cnn"),
+    "kappa_stranger_one": ("stranger and nearest neighbour", "one"),
 }
 
 
@@ -33,12 +32,16 @@ def _interval(values):
     return stats.mean_interval(np.asarray(values, float))
 
 
-def show_agreement(found: Mapping) -> None:
-    """Show the kappas of errors of six pairs of rules: a row a pair, a dot a replicate."""
+def show_agreement(found: Mapping, told: Container[str] = PAIRS) -> None:
+    """Show the kappas of errors of pairs of rules: a row a pair, a dot a replicate; "?" for pairs that are not told."""
     figure, ax = plt.subplots(figsize=(8.5, 4.2))
     rng, means = np.random.default_rng(0), {}  # chance: where the dots are drawn only
     for at, (name, (words, look)) in enumerate(PAIRS.items()):
         values, (color, _, marker) = np.asarray(found[name], float), LOOKS[look]
+        if name not in told:
+            ax.text(0.65, at, "?", ha="center", va="center", fontsize=16)
+            means[words] = None
+            continue
         heights = at + rng.uniform(-0.16, 0.16, len(values))
         ax.plot(values, heights, marker, color=color, alpha=0.35, markersize=5)
         one = _interval(values)
@@ -51,11 +54,16 @@ def show_agreement(found: Mapping) -> None:
     ax.set(ylim=(len(PAIRS) - 0.5, -0.6), xlim=(-0.03, 0.68))
     ax.set_xlabel("kappa of errors (0: chance, 1: the same signals)")
     twin, one = found["kappa_mlp_twin"].mean(), found["kappa_mlp_one"].mean()
-    ax.set_title(f"Kappa with its twin: {twin:.2f}; with its nearest neighbour: {one:.2f}")
-    told = "; ".join(f"{words}: {mean:.2f}" for words, mean in means.items())
+    if "kappa_mlp_twin" in told:
+        ax.set_title(f"Kappa with its twin: {twin:.2f}; with its nearest neighbour: {one:.2f}")
+    else:
+        ax.set_title(f"Kappa with its nearest neighbour: {one:.2f}. With whom is it larger?")
+    told = "; ".join(
+        f"{words}: {'?' if mean is None else f'{mean:.2f}'}" for words, mean in means.items()
+    )
     plots.show(
         figure,
-        f"On which new signals do both err? Twin: same signals, another start. Small: "
+        "On which new signals do both err? Twin: same signals, another start; stranger: other signals. Small: "
         f"{len(found['kappa_mlp_one'])} data sets; large: means, 99 % intervals behind them.",
         f"Kappa of errors. {told}.",
     )

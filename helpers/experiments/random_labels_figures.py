@@ -193,7 +193,8 @@ def play_first(found: Mapping) -> None:
         figure,
         draw,
         [Frame(epoch) for epoch in sorted({*epochs[::3].tolist(), int(epochs[-1])})],
-        f"Left: each point is one network and its 200 wrongly labelled digits. n = {len(true)}.",
+        "Left: a point is one network with its 200 wrongly labelled digits; dotted: each has its true or its given "
+        f"label. Right: means. n = {len(true)}.",
         f"The points first climb towards the corner where all wrongly labelled digits get their true label, mean "
         f"{true.mean(axis=0)[best]:.0f} % at epoch {epochs[best]}, then slide down to the corner where all get the "
         f"wrong one, {given.mean(axis=0)[-1]:.0f} % at epoch {epochs[-1]}.",
@@ -225,8 +226,7 @@ def show_why(found: Mapping) -> None:
     left.legend(loc="center left", bbox_to_anchor=(0.02, 0.25), fontsize=10)
     groups = {"clean": "right, all", "late": "right,\nlearned last", "wrong": "wrong"}
     means = []
-    for at, (name, kind) in enumerate(zip(groups, ("clean", "new", "true"), strict=True)):
-        color, _, marker = LOOKS[kind]
+    for at, name in enumerate(groups):
         one = stats.mean_interval(found[f"{name}_missed"].astype(float))
         means.append(one.estimate)
         reach = [[one.estimate - one.low], [one.high - one.estimate]]
@@ -234,8 +234,8 @@ def show_why(found: Mapping) -> None:
             at,
             one.estimate,
             reach,
-            color=color,
-            marker=marker,
+            color=plots.BLACK,
+            marker="o",
             markersize=9,
             capsize=6,
             linewidth=2,
@@ -304,6 +304,9 @@ def show_dose(found: Mapping[str, Mapping]) -> None:
     )
 
 
+INPUTS = 40  # numbers of a signal
+
+
 def show_capacity(found: Mapping, widths: Sequence[int] = (8, 16, 32)) -> None:
     """Show how many random labels were learned against the number of weights, with two lines to compare with."""
     weights = np.array([capacity.weights_of(width) for width in widths], float)
@@ -313,14 +316,14 @@ def show_capacity(found: Mapping, widths: Sequence[int] = (8, 16, 32)) -> None:
     figure, ax = plt.subplots(figsize=(8, 4.0))
     reach = np.array([0, 1.12 * weights[-1]])
     ax.plot(reach, reach, ":", color=plots.GREY, linewidth=2, label="one label for each weight")
-    proportional = mean[0] / weights[0] * reach
+    theorem = np.array([INPUTS, reach[1]])  # [zhang2017]: n labels for 2 n + d weights
     ax.plot(
-        reach,
-        proportional,
+        theorem,
+        (theorem - INPUTS) / 2,
         "--",
         color=plots.BLACK,
         linewidth=1.5,
-        label="in proportion to width 8",
+        label="the theorem: 2n + d weights for n labels",
     )
     for at, width in enumerate(widths):
         spread = weights[at] + rng.uniform(-18, 18, len(most))
@@ -339,6 +342,7 @@ def show_capacity(found: Mapping, widths: Sequence[int] = (8, 16, 32)) -> None:
     each = ", ".join(f"{share:.2f}" for share in mean / weights)
     plots.show(
         figure,
-        f"MNIST-1D signals with labels drawn from ten classes, 5,000 steps of Adam; dots: {len(most)} repeats.",
+        f"MNIST-1D signals with labels drawn from ten classes, 5,000 steps of Adam; dots: {len(most)} repeats, "
+        "each between the last number learned and the first missed.",
         f"Labels learned by heart: {told}; {slope:.2f} for each added weight. For each weight there is: {each}.",
     )

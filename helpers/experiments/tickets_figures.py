@@ -71,7 +71,7 @@ def show_riddle(ladder: Mapping) -> None:
         figure,
         f"Six kinds of network on MNIST-1D, {len(ladder['accuracy_dense'])} of each; diamonds: means with 99 % "
         "intervals.",
-        "Six rows of dots, A to F, without names; two or three of them lie about equally high.",
+        "Six rows of dots, A to F, without names; two or three of them lie about equally far right.",
     )
 
 
@@ -215,10 +215,11 @@ def show_early(early: Mapping, ladder: Mapping) -> None:
         " and ".join(f"{one[f'accuracy_{arm}'].mean():.1f}" for arm in ("ticket", "dense"))
         for one in rows.values()
     ]
+    lowest = np.mean(early["rate_ticket"] == early["rate_ticket"].min())
     plots.show(
         figure,
-        f"Means with 99 % intervals, n = {n} trials. Left: own rates; ticket and dense: "
-        f"{' %, then '.join(right_on)} %. Right: all at 0.01.",
+        f"Means with 99 % intervals, n = {n} trials of two experiments. Left: own rates (above, {lowest:.0%} of "
+        f"tickets chose the lowest); ticket and dense: {' %, then '.join(right_on)} %. Right: all at 0.01.",
         f"Ticket minus dense: {means[0]:+.1f} points where each has its lowest validation loss, {means[1]:+.1f} after "
         f"50 epochs. Mean steps to 40 % of the validation signals: {told}.",
     )

@@ -100,11 +100,13 @@ def show_mine(white: np.ndarray, at: np.ndarray, guess: np.ndarray) -> None:
 
 
 def show_fifty(rights: np.ndarray, shuffled: np.ndarray) -> None:
-    """Show the accuracies (M,) of many networks on images of their own, and on the same with shuffled pixels."""
+    """Show the accuracies (M,) of many networks on images of their own, and on others with shuffled pixels."""
     figure, ax = plt.subplots(figsize=(8, 3.2))
     edges = np.arange(44, 101, 2)
     ax.hist(rights, edges, color=plots.BLUE, alpha=0.85, label="half-planes")
-    ax.hist(shuffled, edges, color=plots.ORANGE, alpha=0.85, hatch="//", label="the same, shuffled")
+    ax.hist(
+        shuffled, edges, color=plots.ORANGE, alpha=0.85, hatch="//", label="half-planes, shuffled"
+    )
     ax.axvline(HALF, color=plots.GREY, linestyle=":", linewidth=2)
     ax.set(xlabel="other pixels right, in %", ylabel="networks")
     ax.set_title(
