@@ -27,7 +27,12 @@ from helpers._base.machine import version
 MOST_BYTES = 400_000  # of one file; 10 MB of all together
 CONSTANTS = "constants"
 STATES = ("current", "unconfirmed", "foreign", "missing")
-_OTHER_ENGINE = ("helpers.engine.general", "helpers._jax")
+_FACE = "helpers.experiments"  # of this room: it lists and loads
+_ELSEWHERE = ("cluster", "connecting", "door", "parcels", "places", "progress")
+_WITHOUT_ARRAYS = (  # modules that code_key leaves out
+    *("helpers.engine.general", "helpers._jax"),
+    *(f"helpers.engine.{name}" for name in _ELSEWHERE),
+)
 PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow", "keras")
 
 
@@ -250,8 +255,9 @@ def versions() -> dict[str, str]:
 def code_key(module: str) -> str:
     """Return the SHA-256 of the syntax trees of a module and of all it imports from `helpers`.
 
-    Comments, docstrings, layout and the texts of errors do not enter. Neither do figures, as long as they live in a
-    module of their own, nor the general engine, in which no experiment may train (see `run.compute`).
+    Comments, docstrings, layout and the texts of errors and warnings do not enter. Neither do figures, as long as they
+    live in a module of their own; the face of this room, with claims and store behind it; the general engine, in which
+    no experiment may train (see `run.compute`); where a chunk is trained, as a cluster's bits are those of one machine.
     """
     total = hashlib.sha256()
     for name, text in sorted(_closure(module).items()):
@@ -285,9 +291,11 @@ def _parsed(path: Path, changed: int) -> tuple[str, tuple[str, ...]]:
 
 
 def _path_of(name: str) -> Path | None:
-    """Return the source of a module of `helpers` other than the lazy face, or None."""
+    """Return the source of a module of `helpers` that arrays may come from, or None."""
     parts = name.split(".")
-    if parts[0] != "helpers" or len(parts) < 2 or name.startswith(_OTHER_ENGINE):
+    if parts[0] != "helpers" or len(parts) < 2 or name == _FACE:
+        return None
+    if any(f"{name}.".startswith(f"{other}.") for other in _WITHOUT_ARRAYS):
         return None
     path = paths.PACKAGE.joinpath(*parts[1:])
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
@@ -297,10 +305,12 @@ def _path_of(name: str) -> Path | None:
 
 
 def _without_words(tree: ast.Module) -> ast.Module:
-    """Remove docstrings, and what is raised: no array comes from there."""
+    """Remove docstrings, what is raised and what is warned of: no array comes from there."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise):
             node.exc = node.cause = None
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "warn":
+            node.args, node.keywords = [], []
         elif (
             isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
             and ast.get_docstring(node) is not None

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from helpers._base import paths
-from helpers.experiments import store
+from helpers.claims import registry
+from helpers.experiments import run, store
 from helpers.experiments.store import Entry, Place
 
 ARRAYS = {
@@ -136,12 +137,28 @@ def test_docstrings_and_comments_do_not_change_the_code_key_and_code_does(tmp_pa
     assert key("def f(x):\n    return x + 2\n") != plain
     refusing = "def f(x):\n    if x < 0:\n        raise ValueError({!r})\n    return x\n"
     assert key(refusing.format("negative")) == key(refusing.format("below 0"))
+    warning = "import warnings\n\ndef f(x):\n    warnings.warn({!r})\n    return x\n"
+    assert key(warning.format("slow")) == key(warning.format("very slow"))
 
 
 def test_the_code_key_reaches_the_engine_and_no_figures():
     found = store._closure("helpers.experiments.noisy_line")
     assert {"helpers.engine.program", "helpers.data._toys", "helpers.models"} <= set(found)
     assert not [name for name in found if name.endswith("_figures") or "general" in name]
+
+
+@pytest.mark.parametrize(
+    "world", sorted({run.module_of(e) for e in registry.load().experiments.values()})
+)
+def test_the_code_key_leaves_out_what_judges_stores_and_sends(world):
+    found = set(store._closure(world))
+    assert world in found
+    assert not [name for name in found if name.startswith("helpers.claims")]
+    assert not found & {
+        "helpers.experiments",
+        "helpers.experiments.store",
+        "helpers.engine.cluster",
+    }
 
 
 def test_worlds_never_import_figures():
