@@ -54,7 +54,7 @@ def _fitting(where, setting, kind, place):
         verdict.target(setting.region, statistic, setting.reference, setting.smallest)
     except ValueError as error:
         text = "region, statistic, reference and smallest that fit together"
-        where.fail(f"{place}region", text, f"{setting.region}; {error}", "See CLAIMS, the rule.")
+        where.fail(f"{place}region", text, f"{setting.region}; {error}", "See docs/verdicts.md.")
     return setting
 
 

@@ -43,10 +43,10 @@ class Where:
             self.fail(place + key, "a finite number", value, "Write one.")
         return float(value)
 
-    def integer(self, table, key, low, default=None):
+    def integer(self, table, key, low, default=None, place=""):
         value = table.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            self.fail(key, f"an integer of at least {low}", value, "Write one.")
+            self.fail(place + key, f"an integer of at least {low}", value, "Write one.")
         return value
 
     def choice(self, field, value, options, remedy="Take one of these."):

@@ -91,7 +91,7 @@ def _experiment(where, name, entry):
     for key in {"n", "seed"} & set(recipe):
         where.fail(f"recipe.{key}", "left out", recipe[key], "The function gets it beside it.")
     where.keys(quick, {"n", *recipe}, "quick.")
-    where.integer(quick, "n", 2)
+    where.integer(quick, "n", 2, place="quick.")
     n_check = where.integer(entry, "n_check", 0, min(N_CHECK, n))
     if n_check > n:
         where.fail("n_check", f"at most n = {n}", n_check, "Check fewer rows.")
@@ -201,6 +201,9 @@ def _verified(where, entry, kind):
 
 def _whose(where, entry):
     role = entry.get("role")
+    if role is None and "source" not in entry:
+        remedy = 'Write role = "ours" for a claim of your own.'
+        where.fail("source", "the key of the text that says so", None, remedy)
     source = where.text(entry, "source", "" if role == "ours" else None)
     if role is None:
         if source not in SOURCES:

@@ -110,6 +110,25 @@ class Registry:
             for claim in self.claims_on(experiment_id)
         }
 
+    def arrays_named(self, experiment_id: str) -> dict[str, str]:
+        """Return the arrays of an experiment that claims, gates and controls name, each with one entry that does."""
+        found = {}
+        for claim in self.claims_on(experiment_id):
+            for setting in (*claim.main, *claim.elsewhere):
+                for quantity in claim.quantities(setting):
+                    own = [quantity, *quantity.gates] if setting.experiment else quantity.gates
+                    for one in own:
+                        if (one.experiment or setting.experiment) == experiment_id:
+                            keys = ("values", "baseline", "first", "second")
+                            found |= {getattr(one, key, ""): claim.id for key in keys}
+                if setting.experiment == experiment_id:
+                    found[claim.verified] = claim.id
+        for control in self.controls:
+            if control.experiment == experiment_id:
+                names = (control.values, control.baseline, control.whole)
+                found |= dict.fromkeys(names, f"a control of {control.claim}")
+        return {name: entry for name, entry in sorted(found.items()) if name}
+
     def registration(self, experiment_id: str) -> str:
         """Return the SHA-256, in hex, of the canonical JSON of `document`."""
         return _sha256(canonical(self.document(experiment_id)))

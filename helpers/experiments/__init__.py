@@ -36,13 +36,15 @@ def list() -> pd.DataFrame:  # reads as experiments.list()
     return pd.DataFrame(rows, columns=["id", "lesson", "n", "minutes", "state"])
 
 
-def load(id: str) -> pd.DataFrame:
+def load(id: str, seed: int = 0, scale: float = 1.0) -> pd.DataFrame:
     """Return the stored replicates of an experiment: one row a replicate, a column each quantity.
 
     Parameters
     ----------
     id : str
         For example ``"noisy_line/rivals"``.
+    seed, scale : int, float
+        Master seed, and share of the registered replicates, as for `make experiments`: of a pilot for example.
 
     Returns
     -------
@@ -59,12 +61,14 @@ def load(id: str) -> pd.DataFrame:
         raise ValueError(
             f"No experiment {id!r} is registered. There are: {', '.join(known.experiments)}."
         )
-    arrays = store.read(id, known.registration(id))
+    place = store.Place("full", seed, scale, own=known.experiments[id].lesson == registry.MINE)
+    arrays = store.read(id, known.registration(id), place)
     if arrays is None:
         raise ValueError(
-            f"The store holds nothing for {id}. Train it with `make experiments ONLY={id}`."
+            f"The store {place.folder} holds nothing for {id} under its present registration. Train it with "
+            f"`make experiments ONLY={id}`, and the same SEED and SCALE."
         )
-    n = known.experiments[id].n
+    n = store.index(place)[id].n
     columns = {
         name: value
         for name, value in arrays.items()

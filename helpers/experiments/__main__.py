@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -13,7 +14,7 @@ from dataclasses import replace
 from helpers._base import files, paths
 from helpers.claims import registry
 from helpers.engine import cluster, resume
-from helpers.experiments import judge, run, stability, store
+from helpers.experiments import judge, pilot, run, stability, store
 from helpers.experiments.store import COMMITTED, Place
 
 BUSY = "Process {process} trains in this folder already. Wait for it, or use another clone."
@@ -89,6 +90,9 @@ def _train(known, place, options):
             return _stability(known, options, options.scale or stability.SCALE)
     started = time.monotonic()
     publishes = place == COMMITTED and paths.checkout() is not None
+    if publishes:
+        for path in _uncommitted(paths.checkout()):
+            _say(f"{path} is not committed. Commit what is registered before its data are drawn.")
     with _resumable(), _trained_by(options.dask):
         done = run.train_due(
             known, place, options.only, options.fresh, options.confirm, _say,
@@ -97,10 +101,27 @@ def _train(known, place, options):
     if publishes:
         for path in judge.publish(known):
             _say(f"written: {path}")
+    else:
+        for line in pilot.lines(known, place, [one.id for one in done]):
+            _say(line)
     homes = {run.home(known.experiments[one.id], place).folder for one in done} or {place.folder}
     kept = " and ".join(map(str, sorted(homes)))
     _say(f"{len(done)} trained in {run.minutes(time.monotonic() - started)}; kept in {kept}")
+    late = [one for one, state in run.status(known, place, options.only) if state == "unconfirmed"]
+    if late:
+        text = "made by other code or versions, and not trained again: CONFIRM=1 does"
+        _say(f"{len(late)} of {len(run.chosen(options.only, known))} {text}, STATUS=1 lists them")
     return 0
+
+
+def _uncommitted(root):
+    """Return the registrations that git does not hold as they are; none where there is no git."""
+    command = ["git", "-C", str(root), "status", "--porcelain", "--", "claims"]
+    try:
+        said = subprocess.run(command, capture_output=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line[3:].strip('"') for line in said.stdout.decode("utf-8").splitlines()]
 
 
 @contextlib.contextmanager

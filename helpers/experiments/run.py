@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -120,6 +120,23 @@ def checked(id: str, arrays: dict, n: int) -> dict:
                 f"Received: shape {value.shape}. Constants belong under {CONSTANTS!r}."
             )
     return arrays
+
+
+def all_named(experiment: Experiment, registry: Registry, arrays: Mapping) -> None:
+    """Refuse arrays among which one is missing that a claim, gate or control names.
+
+    Raises
+    ------
+    ValueError
+        Names the entry and what there is. Nothing is stored then, and nobody has seen a number.
+    """
+    for name, entry in registry.arrays_named(experiment.id).items():
+        if name not in arrays or name == CONSTANTS:
+            there = ", ".join(sorted(set(arrays) - {CONSTANTS}))
+            raise ValueError(
+                f"Experiment {experiment.id} returns no array {name!r}, which {entry} names. It returns: {there}. Mend "
+                "the name in claims/, or have the function return it."
+            )
 
 
 def obtain(
@@ -281,6 +298,7 @@ def train_due(
         code = store.code_key(module_of(experiment))  # now: files may change while it trains
         started = time.monotonic()
         arrays = compute(experiment, registry, place)
+        all_named(experiment, registry, arrays)  # or the draw would be stored and not judged
         seconds = time.monotonic() - started
         changed = _keep(experiment, registry, place, arrays, seconds, code)
         done.append(Trained(experiment.id, seconds, changed))

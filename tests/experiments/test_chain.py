@@ -17,6 +17,7 @@ import distributed
 import numpy as np
 import pytest
 
+from helpers import experiments
 from helpers._base import files, machine, paths, seeds
 from helpers.claims import draws, ledger, registry
 from helpers.engine import cluster
@@ -169,6 +170,56 @@ def test_a_readers_own_claim_gives_a_registered_experiment_no_other_seed(root):
     (root / "claims" / "mine.toml").write_text(mine, encoding="utf-8")
     assert registry.load().seed("tiny/two_rates") == before
     assert train() == [] and judge.differences() == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('values = "second"', 'values = "secnd"'), ('"oracle"', '"oracel"')]
+)
+def test_an_array_that_is_not_returned_is_named_before_anything_is_stored(root, old, new):
+    (root / "claims" / "90_tiny.toml").write_text(TOML.replace(old, new), encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=f"{new.split()[-1].strip(chr(34))}.*ours/second-is-better"
+    ):
+        train()
+    assert not store.index() and not (root / "results" / "registrations.csv").exists()
+
+
+def test_a_pilot_says_what_n_asks_for_and_can_be_read(root, capsys):
+    assert command(["tiny", "--seed", "1001", "--scale", "0.5"]) == 0
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if "pilot_sd" in line]
+    found = experiments.load("tiny/two_rates", seed=1001, scale=0.5)
+    gain = found["second"].astype(float) - found["first"]
+    assert len(found) == 30 and said.startswith(f"ours/second-is-better: {gain.mean():.4g} [")
+    assert f"pilot_sd = {gain.std():.3g}" in said and "with n = 60 the half-width is" in said
+    assert "supported" not in said
+    with pytest.raises(ValueError, match="SEED and SCALE"):
+        experiments.load("tiny/two_rates")
+
+
+def test_data_before_the_registration_is_committed_are_warned_of(root, capsys):
+    git = ["git", "-C", str(root), "-c", "user.name=A", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    command(["tiny"])
+    assert "claims/ is not committed" in capsys.readouterr().out
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "registered"], check=True)
+    command(["tiny"])
+    assert "not committed" not in capsys.readouterr().out
+
+
+def test_what_other_code_made_is_said_to_be_there(root, capsys, monkeypatch):
+    train()
+    monkeypatch.setattr(store, "code_key", lambda module: "another")
+    command(["tiny"])
+    assert "1 of 1 made by other code" in capsys.readouterr().out
+
+
+def test_a_mark_that_names_nothing_is_listed_with_its_file(root):
+    train()
+    (root / "docs" / "page.md").write_text("?<!-- ours/secnd estimate .2f -->\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"docs/page\.md: .*ours/secnd"):
+        judge.publish()
+    assert [line for line in judge.differences() if line.startswith("docs/page.md: ")]
 
 
 def test_a_run_that_is_stopped_leaves_no_draw_unrecorded(root):

@@ -44,18 +44,12 @@ def test_where_training_is_forbidden_the_quick_profile_reads_the_full_store(monk
 
 
 def test_what_claims_ask_of_an_experiment_is_in_the_store():
-    for claim in KNOWN.claims.values():
-        for setting in (*claim.main, *claim.elsewhere):
-            for quantity in claim.quantities(setting):
-                if not quantity.experiment:  # its data are not here
-                    continue
-                arrays = store.read(quantity.experiment, KNOWN.registration(quantity.experiment))
-                assert arrays is not None, quantity.experiment
-                assert quantity.values in arrays, (claim.id, quantity.values)
-                assert not quantity.baseline or quantity.baseline in arrays, (
-                    claim.id,
-                    quantity.baseline,
-                )
+    for experiment in KNOWN.experiments.values():
+        if experiment.lesson != registry.MINE:
+            arrays = store.read(experiment.id, KNOWN.registration(experiment.id))
+            due = f"{experiment.id} is registered and not stored: `make experiments ONLY={experiment.id}`"
+            assert arrays is not None, due
+            run.all_named(experiment, KNOWN, arrays)
 
 
 def test_the_committed_store_is_small():
@@ -137,7 +131,8 @@ def test_n_is_as_large_as_the_rule_asks():
                 if not quantity.experiment:  # its data are not here
                     continue
                 half = planning.half_width(quantity, KNOWN.experiments[quantity.experiment].n)
-                assert half is None or half <= 0.5 or claim.id in WIDER, (claim.id, half)
+                text = f"{claim.id}: half-width {half} d. Raise n, or enter it in WIDER with the reason."
+                assert half is None or half <= 0.5 or claim.id in WIDER, text
 
 
 def test_the_mean_error_of_least_squares_at_its_training_inputs_is_two_s2_over_n():

@@ -17,7 +17,8 @@ each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.ste
 @each_lesson
 def test_a_lesson_keeps_to_its_budgets(path):
     found, allowed = prose.counts(prose.read(path)), prose.budgets(path)
-    assert not {name: count for name, count in found.items() if count > allowed[name]}
+    over = {name: f"{n} of {allowed[name]}" for name, n in found.items() if n > allowed[name]}
+    assert not over
 
 
 def test_a_short_lesson_gets_its_share_of_each_budget_but_not_of_a_cell():
@@ -70,7 +71,9 @@ def test_a_run_of_ones_own_shuffles_anew_in_each_epoch(path):
 @each_lesson
 def test_a_lesson_has_ten_questions_with_folded_answers_a_short_one_five(path):
     wanted, word = {1.0: (10, "Ten"), 0.5: (5, "Five")}[prose.share(path)]
-    (quiz,) = [text for text in prose.read(path).prose if text.startswith(f"## {word} questions")]
+    found = [text for text in prose.read(path).prose if text.startswith(f"## {word} questions")]
+    assert len(found) == 1, f"one Markdown cell must begin with '## {word} questions'"
+    (quiz,) = found
     assert quiz.count("<details>") == quiz.count("</details>") == wanted
 
 
@@ -85,19 +88,27 @@ def test_lesson_zero_shows_a_ruler_for_each_verdict():
 
 @each_lesson
 def test_each_lesson_has_its_solutions_and_its_page_for_teachers(path):
-    assert path.stem in {solution.stem for solution in SOLUTIONS}
-    assert (ROOT / "docs" / "teaching" / f"{path.stem[:2]}.md").is_file()
+    assert path.stem in {solution.stem for solution in SOLUTIONS}, "write notebooks/solutions/ too"
+    page = ROOT / "docs" / "teaching" / f"{path.stem[:2]}.md"
+    assert page.is_file(), f"write {page.relative_to(ROOT)} too"
 
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 def test_starters_in_the_place_of_solutions_give_the_exercises_of_the_lesson(path):
-    cells = nbformat.read(path, as_version=4).cells
-    first = next(i for i, cell in enumerate(cells) if cell.source.startswith("## Exercises"))
     wanted = []
-    for cell in cells[first:]:
+    for cell in from_exercises(path):
         solved = "solution" in cell.metadata.get("tags", [])
-        assert not solved or cell.metadata["starter"] != cell.source
-        wanted.append(cell.metadata["starter"] if solved else cell.source)
-    lesson = prose.read(ROOT / "notebooks" / path.name).cells
-    start = next(i for i, cell in enumerate(lesson) if cell.source.startswith("## Exercises"))
-    assert [cell.source for cell in lesson[start : start + len(wanted)]] == wanted
+        starter = cell.metadata.get("starter")
+        assert not solved or starter, "a solution's metadata hold the lesson's cell as `starter`"
+        assert not solved or starter != cell.source
+        wanted.append(starter if solved else cell.source)
+    asked = [cell.source for cell in from_exercises(ROOT / "notebooks" / path.name)]
+    assert asked[: len(wanted)] == wanted
+
+
+def from_exercises(path):
+    """Return the cells of a notebook from the one on that begins with "## Exercises"."""
+    cells = nbformat.read(path, as_version=4).cells
+    starts = [i for i, cell in enumerate(cells) if cell.source.startswith("## Exercises")]
+    assert starts, f"no Markdown cell of {path.name} begins with '## Exercises'"
+    return cells[starts[0] :]

@@ -82,6 +82,19 @@ def test_code_cells_are_short(path):
 
 
 @each_notebook
+def test_it_starts_under_its_own_name_behind_the_guard(path):
+    code = "\n".join(cell.source for cell in read(path)[1])
+    assert f'notebook.start("{path.stem}", PROFILE, SEED)' in code
+    assert 'assert hasattr(helpers, "PROJECT")' in code
+
+
+@each_notebook
+def test_every_marked_number_is_filled_in(path):
+    text = "\n".join(c.source for c in read(path)[0].cells if c.cell_type == "markdown")
+    assert "?<!--" not in text, "run `make experiments` again: it fills them in"
+
+
+@each_notebook
 def test_the_file_is_small(path):
     assert path.stat().st_size < 2_000_000
 
@@ -89,7 +102,7 @@ def test_the_file_is_small(path):
 @each_notebook
 def test_some_outputs_are_compared_by_nbval(path):
     checked = [cell for cell in read(path)[1] if "nbval-check-output" in tags(cell)]
-    assert checked
+    assert checked, "tag the cell of the closing table: nbval-check-output"
     assert not [cell.id for cell in checked if not cell.outputs]
 
 

@@ -66,7 +66,8 @@ def test_the_start_page_has_every_lesson_of_the_readme():
     readme = (stage.ROOT / "README.md").read_text(encoding="utf-8")
     titles = stage.lesson_titles(stage.ROOT)
     found = stage.lessons(readme)
-    assert [one["path"] for one in found] == [f"notebooks/{stem}" for stem in titles]
+    rows = [one["path"] for one in found]
+    assert rows == [f"notebooks/{stem}" for stem in titles], "README.md needs a row for each lesson"
     page = stage.index(readme, titles, ledger.load())
     assert "@" not in re.sub(r"<[^>]*>", "", page) and "?<!--" not in page
 
