@@ -252,9 +252,11 @@ def _row_label(row, scale, y, several):
         return _text(Label(0, f"{MARK[measured.word]} {name}: {value}"), y)
     if found is None:
         return ""
-    centre = found.estimate if measured.statistic else found.high
+    least = measured.region is not None and measured.region.at_most is None
+    centre = found.estimate if measured.statistic else found.low if least else found.high
     text = number(centre, measured.statistic)
-    text = text if measured.statistic else f"largest: {text}"
+    if not measured.statistic:  # the draw that decides
+        text = f"{'smallest' if least else 'largest'}: {text}"
     if not scale.holds(centre):
         text = f"{text} →" if scale.at(centre) > 50 else f"← {text}"
     return _text(Label(scale.at(centre), text, strong=True), y)

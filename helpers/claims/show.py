@@ -33,6 +33,7 @@ STYLE = (
     "max-width:680px;line-height:1.4;overflow-wrap:anywhere"
 )
 FIELDS = ("estimate", "low", "high", "n", "share")
+FEW = 3  # parts that a closing table shows one by one
 MARKED = re.compile(
     r"(?P<number>\?|(?<![\d.,])[-−+]?\d[\d,.]*(?:e[-+]?\d+)?(?: ?%)?)"
     r"<!-- (?P<claim>\S+/\S+) (?P<field>\S[^>]*?) (?P<format>[^\s>]+) -->"
@@ -232,15 +233,22 @@ def brief_table(records: Iterable[Record]) -> str:
 
 
 def _brief(record):
-    """Return what is asked, and the result: from where to where it reaches if several are asked the same."""
+    """Return what is asked, and the result: of few parts all, from where to where if all are asked the same."""
+    if record.detail == "reading":
+        return f"true in all of {len(record.main)} readings", "they differ"
     one, rows = record.deciding, [row.measured for row in _rows(record)]
     asked, measured = _words.asked(one), [row for row in rows if row.interval is not None]
     if len(measured) == len(rows) > 1 and len({(_words.asked(r), r.statistic) for r in rows}) == 1:
         ends = sorted(row.interval.estimate for row in rows)
         low, high = (_words.number(end, one.statistic) for end in (ends[0], ends[-1]))
         return asked, low if low == high else f"{low.removesuffix(' %')} to {high}"
-    where = f"{one.name}: " if one.name and len(rows) > 1 else ""
-    return f"{where}{asked}", _words.result(one).partition(" [")[0]
+    named = [row for row in _rows(record) if row.measured.interval is not None]
+    if not 1 < len(named) <= FEW:
+        where = f"{one.name}: " if one.name and len(rows) > 1 else ""
+        return f"{where}{asked}", _words.result(one).partition(" [")[0]
+    asks = (f"{row.name}: {_words.asked(row.measured)}" for row in named)
+    results = (_words.result(row.measured).partition(" [")[0] for row in named)
+    return "; ".join(asks), "; ".join(results)
 
 
 def _line(record, draws):

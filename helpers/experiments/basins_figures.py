@@ -139,8 +139,8 @@ def show_counts(found: Mapping[str, Any]) -> None:
     rows = {
         "axes along the weights:\nplain rays": found["by_count"][:, -1],
         "axes along the weights:\nstretched rays": found["stretched"],
-        "turned axes: plain rays": found["turned_plain"],
-        "turned axes: stretched rays": found["turned_stretched"],
+        "turned, 400 dimensions:\nplain rays": found["turned_plain"],
+        "turned, 400 dimensions:\nstretched rays": found["turned_stretched"],
     }
     for place, values in enumerate(rows.values()):
         right.barh(place, values.mean(), 0.55, color=plots.GREY)
@@ -156,7 +156,7 @@ def show_counts(found: Mapping[str, Any]) -> None:
     plots.show(
         figure,
         f"Left: {len(found['by_count'])} draws (thin) and their mean. Right: "
-        "means of a thousand rays, turned ones in 400 dimensions.",
+        "means of a thousand rays.",
         f"From 2 to {counts[-1]:,} rays what is missed falls from {found['by_count'][:, 0].mean():.0f} to "
         f"{found['by_count'][:, -1].mean():.0f} orders. Stretched rays miss nothing if the axes are the weights, and "
         "as much as plain rays if the ellipsoid is turned.",

@@ -94,7 +94,7 @@ def show_planes(
     )
     axes[2].set_title("The same to the power of n", fontsize=11)
     figure.suptitle(
-        f"{wide:.1f} times as wide in a plane, up to {orders.mean(axis=0)[-1]:,.0f} zeros in n dimensions",
+        f"Modest in a plane, up to {orders.mean(axis=0)[-1]:,.0f} zeros in n dimensions",
         fontsize="medium", fontweight="bold",
     )  # fmt: skip
     plots.show(

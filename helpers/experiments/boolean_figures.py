@@ -43,7 +43,7 @@ def show_ranks(ranks: Mapping, simpler: Mapping) -> None:
         label="the same, rows in random order",
     )
     right.hist(by, edges, color=plots.BLUE, alpha=0.75, label="random networks")
-    right.set(xlabel="new words in the table, read both ways", ylabel="networks")
+    right.set(xlabel="new words in the table", ylabel="networks")
     right.set_title(f"Simpler than its own shuffle: {simpler['simpler'].mean():.1f} %")
     right.legend(loc="upper left", fontsize=9)
     plots.show(
@@ -85,11 +85,11 @@ def show_rows(steps: Mapping, trained: Mapping, target: str = "and2") -> None:
         xlim=(-0.25, 3.6),
         ylabel="errors on the unseen rows, in %",
     )
-    right.set_title(f"From {means[1]:.1f} to {means[3]:.1f} % by training on")
+    right.set_title(f"Trained on to epoch 150: {means[3]:.1f} %")
     right.set_ylim(0, None)
     plots.show(
         figure,
-        f"Target: {WORDS[target]}. Left: the middle one of {len(agree)} training sets; dotted: equally often. Right: "
+        f"Target: {WORDS[target]}. Left: the middle of {len(agree)} training sets; dotted: equal. Right: "
         "all (grey) and means; epoch 150: other sets.",
         "Rows that guesses get wrong are also those that trained networks get wrong, rank correlation "
         f"{agree[one]:.2f}. Errors: guessed {means[0]:.1f} %, at the first step that fits {means[1]:.1f} %, at the end "
@@ -139,7 +139,7 @@ def show_bounds(found: Mapping, others: Mapping, trained: Mapping, hard: Mapping
         figure,
         f"32 training rows, means over {len(found['bound_x1']):,} training sets (majorities and x1 differs from x2: "
         f"{len(next(iter(others.values())))}; trained ones: {len(trained['error_guess_x1'])} or "
-        f"{len(hard['error_guess_or2'])}). Black: the bound by the upper and by the lower limit of the count of "
-        "fits; no blue: mostly no guess fitted. Bound and blue: rows with repeats.",
+        f"{len(hard['error_guess_or2'])}). Black: the bound by both limits of the "
+        "count; no blue: hardly a guess fits. Bound, blue: training rows may repeat.",
         f"Bounds by the lower limit of the count: {told}. The true errors lie far below.",
     )

@@ -186,7 +186,7 @@ def show_circles(radius: float, orders: float, weights: int) -> None:
     plots.show(
         figure,
         f"Left: mean radii of the two basins in the large network. Right: ratio of two balls' volumes in n dimensions. "
-        f"Dotted: the 10,000 orders of Huang et al. Estimated ray by ray, the longest count most: {orders:,.0f}.",
+        f"Dotted: the 10,000 orders of Huang et al. Averaging volumes over rays, not radii: {orders:,.0f}.",
         f"Two circles, with radii {radius:.2f} and 1. In {weights:,} dimensions the volumes of such balls differ by "
         "tens of thousands of orders of magnitude; 10,000 need a ratio of radii of 1.09 only.",
     )
@@ -310,9 +310,9 @@ def show_guesses(found: Mapping) -> None:
     n, drawn = len(found[f"testable_moons_{counts[0]}"]), found["constants"]["draws"][0]
     plots.show(
         figure,
-        f"Top: the tasks, {n} data sets of each; {drawn:,} random networks a set. A mark: mean over the sets with at "
-        "least 100 networks that fit, 20 % of them good or bad; none where under half of the sets qualify.",
-        "Share of good networks among random ones that fit, at the largest number of points: "
+        f"Top: the tasks, {n} data sets of each; {drawn:,} random networks a set. A mark: mean over sets with 100 "
+        "networks that fit, 20 % of them good or bad; none where under half qualify.",
+        "Good ones among good and bad random networks that fit, at the largest number of points: "
         + ", ".join(f"{words} {share:.0%}" for words, share in ends.items()) + ".",
     )  # fmt: skip
 

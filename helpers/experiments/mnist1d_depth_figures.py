@@ -13,9 +13,9 @@ LOOKS = {  # colour, line, marker, words
     "plain": (plots.GREEN, "-.", "^", "plain"),
     "he": (plots.YELLOW, "--", "s", "plain, He start"),
     "normalized": (plots.BLUE, "-", "o", "batch normalization"),
-    "gentle": (plots.SKY, "--", "v", "with it, a little drift put back"),
-    "wandering": (plots.ORANGE, (0, (5, 1, 1, 1)), "P", "with it, wandering drift put back"),
-    "jumping": (plots.PINK, ":", "D", "with it, jumping drift put back"),
+    "gentle": (plots.SKY, "--", "v", "batch norm., a little drift put back"),
+    "wandering": (plots.ORANGE, (0, (5, 1, 1, 1)), "P", "batch norm., wandering drift put back"),
+    "jumping": (plots.PINK, ":", "D", "batch norm., jumping drift put back"),
 }
 
 
@@ -45,7 +45,7 @@ def show_rates(found: Mapping[str, Mapping]) -> None:
         ax.minorticks_off()
         ax.set_ylim(0, 1.08 * longest)
         times, start = factors[name]["normalized"], factors[name]["he"]
-        ax.set_title(f"{name}: {times:.1f} times as fast, He {start:.1f}")
+        ax.set_title(f"{name}, times as fast:\nbatch norm. {times:.1f}, He {start:.1f}")
     handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     one = next(iter(found.values()))
@@ -124,14 +124,14 @@ def show_why(drift: Mapping, gradient: Mapping) -> None:
         left.plot(epochs, losses.mean(axis=0), label=words, **style)
         middle.plot(epochs[1:], drifts.mean(axis=0), **style)
     left.set(xlabel="epoch", ylabel="training loss", title="progress")
-    middle.set(xlabel="epoch", ylabel="drift since the last epoch", title="drift", yscale="log")
+    middle.set(xlabel="epoch", ylabel="drift in an epoch, in spreads", title="drift", yscale="log")
     shares = 100 * gradient["constants"]["shares"]
     for arm in KINDS:
         color, line, marker, _ = LOOKS[arm]
         change = np.exp(np.log(gradient[f"changes_{arm}"].astype(float)).mean(axis=0))
         right.plot(shares, change, linestyle=line, color=color, marker=marker, linewidth=2.2)
     right.set(xscale="log", yscale="log", xlabel="step, % of the weights", title="gradient")
-    right.set_ylabel("change of the gradient")
+    right.set_ylabel("change, in lengths of the gradient")
     for ax, ticks in ((middle, (0.03, 0.1, 0.3, 1)), (right, (0.2, 0.5, 1, 2, 5, 10, 20, 50))):
         ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
@@ -139,15 +139,18 @@ def show_why(drift: Mapping, gradient: Mapping) -> None:
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     took = {arm: drift[f"epochs_{arm}"].mean() for arm in arms}
     words = {"plain": "plain", "he": "He start", "normalized": "batch normalization"}
-    words["jumping"] = "with jumping drift"
-    told = ", ".join(f"{words[arm]} {took[arm]:.0f}" for arm in words if arm in took)
+    words["jumping"] = "jumping drift"
+    last = drift["losses_plain"].shape[1]
+    late = {arm: " or more" if (drift[f"epochs_{arm}"] >= last).any() else "" for arm in took}
+    told = ", ".join(f"{words[arm]} {took[arm]:.0f}{late[arm]}" for arm in words if arm in took)
     figure.suptitle(f"Epochs to a training loss of 1: {told}")
     plots.show(
         figure,
-        f"Eight layers. Left and middle: n = {len(drift['epochs_plain'])}, each at its best rate, with drift put back "
-        f"at that of batch normalization. Right: n = {len(gradient['change_plain'])}, at equal training loss.",
+        f"Eight layers. Left and middle: n = {len(drift['epochs_plain'])}, rates best for a loss of 0.5, "
+        f"drift put back at that of batch normalization. Right: n = {len(gradient['change_plain'])}, loss "
+        f"{gradient['loss_plain'].mean():.1f}.",
         "Mean epochs to a training loss of 1: "
-        + ", ".join(f"{LOOKS[arm][3]} {value:.0f}" for arm, value in took.items())
+        + ", ".join(f"{LOOKS[arm][3]} {value:.0f}{late[arm]}" for arm, value in took.items())
         + ". Along a step the gradient changes less with batch normalization; with the He start as much as in the "
         "plain network.",
     )

@@ -58,14 +58,16 @@ def show_agreement(found: Mapping, told: Container[str] = PAIRS) -> None:
         ax.set_title(f"Kappa with its twin: {twin:.2f}; with its nearest neighbour: {one:.2f}")
     else:
         ax.set_title(f"Kappa with its nearest neighbour: {one:.2f}. With whom is it larger?")
-    told = "; ".join(
+    kappas = "; ".join(
         f"{words}: {'?' if mean is None else f'{mean:.2f}'}" for words, mean in means.items()
     )
     plots.show(
         figure,
-        "On which new signals do both err? Twin: same signals, another start; stranger: other signals. Small: "
-        f"{len(found['kappa_mlp_one'])} data sets; large: means, 99 % intervals behind them.",
-        f"Kappa of errors. {told}.",
+        f"Small: {len(found['kappa_mlp_one'])} data sets; large: means, 99 % intervals."
+        if "kappa_mlp_twin" in told
+        else "Kappa: do both err on the same new signals (MNIST-1D)? Twin: another start; stranger: other training "
+        "signals.",
+        f"Kappa of errors. {kappas}.",
     )
 
 

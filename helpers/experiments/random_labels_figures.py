@@ -193,8 +193,8 @@ def play_first(found: Mapping) -> None:
         figure,
         draw,
         [Frame(epoch) for epoch in sorted({*epochs[::3].tolist(), int(epochs[-1])})],
-        "Left: a point is one network with its 200 wrongly labelled digits; dotted: each has its true or its given "
-        f"label. Right: means. n = {len(true)}.",
+        "Left: a point is a network's 200 wrongly labelled digits; dotted: true or given label. Right: means. "
+        f"n = {len(true)}.",
         f"The points first climb towards the corner where all wrongly labelled digits get their true label, mean "
         f"{true.mean(axis=0)[best]:.0f} % at epoch {epochs[best]}, then slide down to the corner where all get the "
         f"wrong one, {given.mean(axis=0)[-1]:.0f} % at epoch {epochs[-1]}.",
@@ -343,6 +343,6 @@ def show_capacity(found: Mapping, widths: Sequence[int] = (8, 16, 32)) -> None:
     plots.show(
         figure,
         f"MNIST-1D signals with labels drawn from ten classes, 5,000 steps of Adam; dots: {len(most)} repeats, "
-        "each between the last number learned and the first missed.",
+        "between learned and missed.",
         f"Labels learned by heart: {told}; {slope:.2f} for each added weight. For each weight there is: {each}.",
     )

@@ -179,8 +179,8 @@ def show_levels(levels: Mapping) -> None:
     )
     plots.show(
         figure,
-        f"Means with 99 % intervals, n = {len(levels['accuracy_dense'])} trials; grey: dense. Each kind at its own "
-        "learning rate.",
+        f"Means with 99 % intervals, n = {len(levels['accuracy_dense'])} trials; grey: dense. Own learning "
+        "rates.",
         f"Accuracy against the share of weights left. Dense {dense.estimate:.1f} %. {told}.",
     )
 
@@ -215,11 +215,14 @@ def show_early(early: Mapping, ladder: Mapping) -> None:
         " and ".join(f"{one[f'accuracy_{arm}'].mean():.1f}" for arm in ("ticket", "dense"))
         for one in rows.values()
     ]
-    lowest = np.mean(early["rate_ticket"] == early["rate_ticket"].min())
+    lowest = " and ".join(
+        f"{np.mean(early[f'rate_{arm}'] == early['constants']['rates'].min()):.0%}"
+        for arm in ("ticket", "dense")
+    )
     plots.show(
         figure,
-        f"Means with 99 % intervals, n = {n} trials of two experiments. Left: own rates (above, {lowest:.0%} of "
-        f"tickets chose the lowest); ticket and dense: {' %, then '.join(right_on)} %. Right: all at 0.01.",
+        f"Means, 99 % intervals, n = {n} trials, two experiments. Left: own rates (above, {lowest} "
+        f"chose the lowest); ticket and dense: {' %, then '.join(right_on)} %. Right: all at 0.01.",
         f"Ticket minus dense: {means[0]:+.1f} points where each has its lowest validation loss, {means[1]:+.1f} after "
         f"50 epochs. Mean steps to 40 % of the validation signals: {told}.",
     )
@@ -244,7 +247,7 @@ def show_ladder(ladder: Mapping) -> None:
     plots.show(
         figure,
         f"{left:.1f} % of the weights, n = {len(dense)} trials, each kind at its own learning rate. Dots: trials; "
-        "diamonds: means with 99 % intervals; line: the dense network.",
+        "diamonds: means, 99 % intervals; line: the dense network.",
         f"Accuracy minus dense in percentage points: {told}.",
     )
 

@@ -77,8 +77,8 @@ def show_riddle(found: Mapping, families: Mapping) -> None:
     )  # fmt: skip
     plots.show(
         figure,
-        f"Above a half-plane, below a wavy field. Half is white: 50 % is ignorance. Process: a Gaussian one. In the "
-        f"title: means of {len(families['network_half_plane'])} images.",
+        "Above a half-plane, below a wavy field. Half is white: 50 % is ignorance. Process: Gaussian (below). "
+        f"Title: means of {len(families['network_half_plane'])} images.",
         f"A half-plane and a wavy field, 20 of their pixels, and the guesses of a network and of a Gaussian process. "
         f"On average the network gets {means[0]:.0f} % of a half-plane right, and {means[1]:.0f} % once its pixels are "
         "shuffled.",

@@ -110,7 +110,7 @@ def show_fifty(found: Mapping) -> None:
         label="your first pair", zorder=4,
     )  # fmt: skip
     _bar(ax, 1, mean.estimate - spread, mean.estimate + spread, "#C8C8C8", 0.34)
-    _bar(ax, 0, mean.low, mean.high, plots.BLUE, 0.34)
+    _bar(ax, 0, mean.low, mean.high, plots.BLACK, 0.34)
     ax.plot([mean.estimate] * 2, [1, 0], "D", color="white", markeredgecolor=plots.BLACK, zorder=4)
     names = ("99 % interval\nof the mean", "mean ± standard\ndeviation of pairs")
     ax.set_yticks(range(3), [*names, f"{len(gain)} single pairs"])
@@ -141,7 +141,7 @@ def show_counts(found: Mapping, counts: Sequence[int] = COUNTS) -> None:
         ends = mean.estimate - spread, mean.estimate + spread
         labels = ("mean ± standard deviation of pairs", "99 % interval of the mean")
         _bar(ax, row, *ends, "#C8C8C8", 0.6, None if row else labels[0])
-        _bar(ax, row, mean.low, mean.high, plots.BLUE, 0.24, None if row else labels[1])
+        _bar(ax, row, mean.low, mean.high, plots.BLACK, 0.24, None if row else labels[1])
         ax.plot(mean.estimate, row, "D", color="white", markeredgecolor=plots.BLACK, zorder=4)
     ax.set_yticks(range(len(counts)), [f"{n:,} pairs" for n in counts])
     ax.invert_yaxis()

@@ -112,7 +112,7 @@ def show_signs(readings: Mapping[str, Mapping], signs: Mapping) -> None:
         color = "white" if table[i, j] < 0.5 else "black"
         left.text(j, i, f"{100 * table[i, j]:.0f} %", ha="center", va="center", color=color)
     left.set_xticks(range(4), [f"{k} {mark}" for k, mark in zip(xor.PATTERNS, "✓✓✗✗")])
-    left.set(xlabel="pattern (✓ converged, ✗ stuck in the XOR question)")
+    left.set(xlabel="pattern (the XOR question says: ✓ converges, ✗ stuck)")
     left.set_yticks(range(len(table)), [READINGS[name] for name in readings])
     left.grid(visible=False)
     left.set_title("Share that converges", fontsize=11)
@@ -233,12 +233,13 @@ def explain_causes(dark: Mapping[str, Mapping], pairs: Mapping[str, Mapping]) ->
         for name in ("no_winner", "fail_none", "fail_some", "fail_2", "fail_4")
     )  # two units are one pair: where they fail, no pair wins
     equal = (rare * stuck + (100 - rare) * others) / 100
+    before, after = round(rare) - round(four), round(rare) - round(equal)  # as printed
     return (
         f"<p>Two units start with a dark blob in: {gloomy}. With PyTorch's and Keras's start a raised bias takes "
         f"{right} of the difference with it on the right unit, {wrong} on the wrong one.</p>"
         f"<p>The weighing, for Keras's start: {none:.0f} % of the starts with four units have no winner, and of these "
         f"{stuck:.0f} % get stuck; of the others {others:.0f} %. With two units {rare:.0f} % have none. Were winners "
         f"as rare with four, {rare / 100:.2f} · {stuck:.0f} + {1 - rare / 100:.2f} · {others:.0f} = {equal:.0f} % "
-        f"would get stuck, not {four:.0f} %. The difference of {rare - four:.0f} percentage points shrinks to "
-        f"{rare - equal:.0f}.</p>"
+        f"would get stuck, not {four:.0f} %. The difference of {before} percentage points shrinks to "
+        f"{after}.</p>"
     )
