@@ -236,13 +236,13 @@ def _brief(record):
     """Return what is asked, and the result: of few parts all, from where to where if all are asked the same."""
     if record.detail == "reading":
         return f"true in all of {len(record.main)} readings", "they differ"
-    one, rows = record.deciding, [row.measured for row in _rows(record)]
-    asked, measured = _words.asked(one), [row for row in rows if row.interval is not None]
-    if len(measured) == len(rows) > 1 and len({(_words.asked(r), r.statistic) for r in rows}) == 1:
-        ends = sorted(row.interval.estimate for row in rows)
+    one, rows = record.deciding, _rows(record)
+    asked, named = _words.asked(one), [row for row in rows if row.measured.interval is not None]
+    kinds = {(_words.asked(row.measured), row.measured.statistic) for row in rows}
+    if len(named) == len(rows) > 1 and len(kinds) == 1:
+        ends = sorted(row.measured.interval.estimate for row in rows)
         low, high = (_words.number(end, one.statistic) for end in (ends[0], ends[-1]))
         return asked, low if low == high else f"{low.removesuffix(' %')} to {high}"
-    named = [row for row in _rows(record) if row.measured.interval is not None]
     if not 1 < len(named) <= FEW:
         where = f"{one.name}: " if one.name and len(rows) > 1 else ""
         return f"{where}{asked}", _words.result(one).partition(" [")[0]

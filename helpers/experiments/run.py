@@ -14,6 +14,7 @@ import numpy as np
 
 from helpers._base import checks, machine
 from helpers._tensorflow import keras_defaults
+from helpers.claims import measure
 from helpers.claims import registry as registries
 from helpers.claims.registry import Experiment, Registry
 from helpers.engine import cluster, general
@@ -131,12 +132,13 @@ def all_named(experiment: Experiment, registry: Registry, arrays: Mapping) -> No
         Names the entry and what there is. Nothing is stored then, and nobody has seen a number.
     """
     for name, entry in registry.arrays_named(experiment.id).items():
-        if name not in arrays or name == CONSTANTS:
-            there = ", ".join(sorted(set(arrays) - {CONSTANTS}))
+        try:
+            measure.of(arrays, name)
+        except ValueError as error:
             raise ValueError(
-                f"Experiment {experiment.id} returns no array {name!r}, which {entry} names. It returns: {there}. Mend "
-                "the name in claims/, or have the function return it."
-            )
+                f"Experiment {experiment.id}: {error} It is {entry}. Mend the name in claims/, or have the function "
+                "return it."
+            ) from error
 
 
 def obtain(

@@ -455,9 +455,7 @@ def test_a_client_that_is_closed_is_refused_before_and_named_afterwards(near, li
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings(
-    "ignore:The cluster has had no workers"
-)  # its client waits about as long for it
+@pytest.mark.filterwarnings("ignore:The cluster has had no workers")  # the client waits as long
 def test_a_scheduler_that_ends_ends_the_call(line):
     options = {"processes": False, "n_workers": 1, "dashboard_address": ":0"}
     with LocalCluster(**options) as local, Client(local.scheduler_address, timeout=5) as client:
