@@ -225,9 +225,17 @@ class Claim:
     @property
     def experiments(self) -> frozenset[str]:
         """Ids of all experiments that the claim uses: in main, elsewhere or a gate."""
-        settings = [q for one in (*self.main, *self.elsewhere) for q in self.quantities(one)]
-        gates = {gate.experiment for setting in settings for gate in setting.gates}
-        return frozenset({s.experiment for s in settings} | gates) - {""}
+        return self._used(*self.main, *self.elsewhere)
+
+    @property
+    def deciding(self) -> frozenset[str]:
+        """Ids of the experiments that its verdict depends on: in main, or a gate there."""
+        return self._used(*self.main)
+
+    def _used(self, *settings):
+        found = [quantity for one in settings for quantity in self.quantities(one)]
+        gates = {gate.experiment for quantity in found for gate in quantity.gates}
+        return frozenset({one.experiment for one in found} | gates) - {""}
 
 
 @dataclass(frozen=True)

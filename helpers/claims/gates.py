@@ -217,6 +217,9 @@ def _reliability(gate, setting, arrays):
     names = [name for name in (gate.first, gate.second) if name]
     halves = [_half_correlations(measure.of(arrays, name), name) for name in names]
     n, total = len(halves[0]), [half.sum() for half in halves]
+    if n < 3:  # a jackknife of two says nothing
+        answer = "Not measured: fewer than three replicates."
+        return GateResult(gate.kind, False, _question(gate), answer)
     whole = _ceiling([s / n for s in total])
     left_out = np.array(
         [_ceiling([(s - half[i]) / (n - 1) for s, half in zip(total, halves)]) for i in range(n)]
@@ -232,10 +235,8 @@ def _reliability(gate, setting, arrays):
 
 
 def _half_correlations(halves, name):
-    if halves.ndim != 3 or halves.shape[2] != 2 or len(halves) < 3:
-        text = (
-            f"Array `{name}` must hold two halves of the measure, shape (R, K, 2), R of 3 or more."
-        )
+    if halves.ndim != 3 or halves.shape[2] != 2:
+        text = f"Array `{name}` must hold two halves of the measure, shape (R, K, 2)."
         raise ValueError(f"{text} Received: shape {halves.shape}.")
     return stats.rank_correlations(halves[:, :, 0], halves[:, :, 1])
 

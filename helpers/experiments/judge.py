@@ -107,7 +107,7 @@ def _wanted(root: Path, found: dict[str, Record]) -> dict[Path, str]:
     wanted[page] = files.renewed(wanted[page], page.name, *TIMES, _times())
     reasons = root / "results" / "stability.toml"
     why = tomllib.loads(reasons.read_text(encoding="utf-8")) if reasons.is_file() else {}
-    others = again.section(other_seeds(root), why)
+    others = again.section(rows := other_seeds(root), why, _untried(found, rows))
     wanted[page] = files.renewed(wanted[page], page.name, *OTHERS, others)
     for path in sorted({path for pattern in TEXTS for path in root.glob(pattern)} - {page}):
         text = path.read_text(encoding="utf-8")
@@ -140,6 +140,14 @@ def _times() -> str:
             "</details>",
         ]
     )
+
+
+def _untried(found: dict[str, Record], rows: Iterable[dict[str, str]]) -> list[str]:
+    """Return the ids of claims that have an interval but no row from other master seeds."""
+    tried = {row["claim"] for row in rows}
+    return [
+        id for id, one in found.items() if one.interval and not one.withdrawn and id not in tried
+    ]
 
 
 def other_seeds(root: Path) -> list[dict[str, str]]:

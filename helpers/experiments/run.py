@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from helpers.engine import cluster, general
 from helpers.experiments import store
 from helpers.experiments.store import COMMITTED, CONSTANTS, Entry, Place
 
-LONG, LESS = 300.0, 0.4
+FEWEST, SECONDS, DEAREST = 3, 10.0, 20.0  # of an experiment in a thin place; see rows_of
 MOST_CURVES = 50  # replicates of an array that is kept for a picture
 KINDS = "biuf"  # of the types that are kept
 
@@ -52,12 +52,19 @@ def module_of(experiment: Experiment) -> str:
 def rows_of(experiment: Experiment, place: Place = COMMITTED) -> int:
     """Return how many replicates a place holds: the registered number times the scale, at least 2.
 
-    In a thin place experiments whose published replicates took more than `LONG` seconds have `LESS` times as many.
+    A thin place holds as many of them as take `SECONDS`, but at least `FEWEST`; 0 where one takes more than `DEAREST`
+    seconds. How long one takes is what the committed store says.
     """
-    n, scale = experiment.n_for(place.profile), place.scale
-    if place.thin and (kept := store.index().get(experiment.id)) and kept.seconds > LONG:
-        scale *= LESS
-    return n if scale == 1.0 else max(2, round(n * scale))
+    n = experiment.n_for(place.profile)
+    scaled = n if place.scale == 1.0 else max(2, round(n * place.scale))
+    if not place.thin:
+        return scaled
+    kept = store.index().get(experiment.id)
+    each = kept.seconds / kept.n if kept else 0.0
+    if each > DEAREST:
+        return 0
+    in_time = scaled if each == 0 else int(min(scaled, SECONDS / each))
+    return min(n, max(FEWEST, in_time))
 
 
 def home(experiment: Experiment, place: Place) -> Place:
@@ -263,6 +270,7 @@ def train_due(
     confirm: bool = False,
     say: Callable[[str], None] = print,
     stored: Callable[[str], object] | None = None,
+    among: Collection[str] | None = None,
 ) -> list[Trained]:
     """Train what the store lacks, one experiment after the other; each is stored as soon as it is done.
 
@@ -281,6 +289,8 @@ def train_due(
     stored : callable, optional
         Called with the id of each experiment as soon as its arrays are stored, before the next one is trained: no draw
         goes unrecorded.
+    among : collection of str, optional
+        Ids; others are not due.
 
     Returns
     -------
@@ -288,7 +298,11 @@ def train_due(
         Those that were trained. A run that is stopped goes on where it was: what is stored is not due.
     """
     wanted = {"missing", "foreign"} | ({"unconfirmed"} if confirm else set())
-    due = [e for e, state in status(registry, place, only) if fresh or state in wanted]
+    due = [
+        one
+        for one, state in status(registry, place, only)
+        if (fresh or state in wanted) and (among is None or one.id in among)
+    ]
     kept = store.index(place) | store.index(replace(place, own=True))
     left = sum(kept[e.id].seconds for e in due if e.id in kept)
     done = []

@@ -51,7 +51,7 @@ class Place:
     own : bool
         Whether it holds a reader's own experiments, of ``claims/mine.toml``, which are never committed.
     thin : bool
-        Whether experiments that took long have fewer rows still; see `run.rows_of`.
+        Whether experiments that take long have fewer rows still, or none; see `run.rows_of`.
     """
 
     profile: str = "full"

@@ -130,6 +130,12 @@ def test_the_ceiling_is_the_one_of_spearman_and_brown():
     assert gates.ask(one, quantity, arrays, OWN).value == pytest.approx((2 / 3) ** 0.5, abs=0.03)
 
 
+def test_two_replicates_say_nothing_of_a_ruler():
+    quantity = setting("rank correlation", Region(at_least=0.7))
+    found = gates.ask(Gate("reliability", first="a"), quantity, {"a": halves(0.1, n=2)}, OWN)
+    assert not found.passed and "fewer than three" in found.answer
+
+
 def test_halves_of_another_shape_are_refused():
     quantity = setting("rank correlation", Region(at_least=0.7))
     with pytest.raises(ValueError, match="halves"):

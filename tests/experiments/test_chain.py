@@ -3,6 +3,7 @@
 import csv
 import errno
 import functools
+import json
 import os
 import shutil
 import signal
@@ -21,7 +22,7 @@ from helpers import experiments
 from helpers._base import files, machine, paths, seeds
 from helpers.claims import draws, ledger, registry
 from helpers.engine import cluster
-from helpers.experiments import judge, run, store
+from helpers.experiments import judge, run, stability, store
 from helpers.experiments.__main__ import in_turn
 from helpers.experiments.__main__ import main as command
 from helpers.experiments.store import Place
@@ -361,18 +362,24 @@ def test_fewer_rows_of_the_same_seed(root):
 
 def test_other_master_seeds_have_stores_and_a_table_of_their_own(root, capsys, monkeypatch):
     train()
-    monkeypatch.setattr(run, "LONG", -1.0)  # all took long
+    index = root / "results" / "replicates" / "index.json"
+    entries = json.loads(index.read_text(encoding="utf-8"))
+    entries["tiny/two_rates"]["seconds"] = 60.0
+    index.write_text(json.dumps(entries), encoding="utf-8")
+    monkeypatch.setattr(run, "SECONDS", 12.0)
     assert command(["--stability", "1", "2", "3", "--scale", "0.5"]) == 0
     assert "1 claims, 1 with the published verdict" in capsys.readouterr().out
     with open(root / "results" / "stability.csv", encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     assert (row["published"], row["pooled"], row["n"], row["pooled_n"]) == (
-        *("supported", "supported", "60", "36"),  # three times 0.2 of 60
+        *("supported", "supported", "60", "36"),  # three times 12 seconds, at one each
     )
     each = [float(one) for one in row["seeds"].split()]
     assert len(set(each)) == 3
     assert float(row["pooled_estimate"]) == pytest.approx(np.mean(each), abs=1e-4)
     assert judge.differences() == []
+    monkeypatch.setattr(run, "DEAREST", 0.5)  # it takes too long
+    assert run.rows_of(registry.load().experiments["tiny/two_rates"], stability.place(1)) == 0
     assert "from 3 other master seeds" in (root / "results" / "README.md").read_text("utf-8")
 
 
