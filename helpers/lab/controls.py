@@ -91,7 +91,7 @@ class Lab:
         )
         self.seed = widgets.BoundedIntText(seed, 0, 10**9, description="seed", **wide)
         self.same = widgets.Checkbox(True, description="same seeds", **wide)
-        self.status, self.words, self.picture = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.status, self.question, self.picture, self.words = (widgets.HTML() for _ in range(4))
         self.box = widgets.VBox(
             [self.status], layout=widgets.Layout(width="100%", max_width="920px")
         )
@@ -128,8 +128,13 @@ class Lab:
         """Put the controls on the page, in rows that wrap where it is narrow."""
         rows = widgets.Layout(flex_flow="row wrap", width="100%")
         controls = [self.world, *self.sliders.values(), self.run, self.next, self.seed, self.same]
-        inside = [widgets.HBox(controls, layout=rows), self.status, self.words, self.picture]
-        self.box.children = inside
+        said = (
+            self.status,
+            self.question,
+            self.picture,
+            self.words,
+        )  # lines come and go at the end
+        self.box.children = [widgets.HBox(controls, layout=rows), *said]
 
     def compile(self) -> None:
         """Make every program that the sliders need, saying which; no slider is on the page yet."""
@@ -210,8 +215,9 @@ class Lab:
             setting.seed,
         )
         picture_now = picture.tag(result, run)
-        self.words.value = picture.words(result, run, earlier if pairs else None)
+        self.question.value = picture.question(result)
         self.picture.value = picture_now
+        self.words.value = picture.words(result, run, earlier if pairs else None)
         new = f"{len(result.error)} networks trained in {result.seconds:.2f} s; "
         trained = (
             new if result is not before and result.seconds else ""

@@ -43,7 +43,7 @@ def draw(result: Result, run: int = 1) -> Figure:
     one = checks.integer("run", run, 1, len(result.error)) - 1
     sizes = {"axes.titlesize": 11, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9}
     with mpl.rc_context(sizes):
-        figure = Figure(figsize=(9, 5.9), dpi=100, layout="none")
+        figure = Figure(figsize=(9, 5.6), dpi=100, layout="none")
         FigureCanvasAgg(figure)
         left = figure.add_axes((0.075, 0.385, 0.41, 0.56))
         right = figure.add_axes((0.565, 0.385, 0.41, 0.56), sharex=left, sharey=left)
@@ -141,16 +141,16 @@ def _word(says):
 
 def finding(result: Result, run: int = 1) -> list[str]:
     """Return what one run says, what all say, and what their mean says: three sentences of plain text."""
-    one, share = run - 1, result.share
+    one, share, number = run - 1, result.share, result.world.number
     mean, other = result.error.mean(), result.rival_error.mean()
     true = bool(mean < other + result.edge)
     wrong = int((result.says != true).sum())
     ends = f"{100 * share.level:.0f} % interval {100 * share.low:.0f} to {100 * share.high:.0f} %"
     return [
-        f"Run {run} says {_word(result.says[one])}: its error is {result.error[one]:.3g}, that of {result.world.rival} "
-        f"{result.rival_error[one]:.3g}.",
+        f"Run {run} says {_word(result.says[one])}: its error is {number(result.error[one])}, that of "
+        f"{result.world.rival} {number(result.rival_error[one])}.",
         f"Of {share.n} single runs {int(result.says.sum())} say yes: {100 * share.estimate:.0f} %, {ends}.",
-        f"The mean of the errors says {_word(true)}: {mean:.3g}, against {other:.3g}. "
+        f"The mean of the errors says {_word(true)}: {number(mean)}, against {number(other)}. "
         f"{wrong} of {share.n} runs would have told you otherwise.",
     ]
 
@@ -159,9 +159,11 @@ def change(result: Result, earlier: Result) -> str:
     """Return how the error has changed since an earlier result with the same seed: a sentence on pairs of runs."""
     found = stats.paired_interval(result.error, earlier.error)
     fewer = int((result.error < earlier.error).sum())
+    unit = " points" if result.world.number(0).endswith("%") else ""
     return (
-        f"Against the setting before, pair by pair: {found.estimate:+.3g}, {100 * found.level:.0f} % interval "
-        f"{found.low:+.3g} to {found.high:+.3g}; smaller in {fewer} of {found.n} pairs."
+        f"Against the setting before, pair by pair, the error has changed by {found.estimate:+.3g}{unit}, "
+        f"{100 * found.level:.0f} % interval {found.low:+.3g} to {found.high:+.3g}; it is smaller in {fewer} of "
+        f"{found.n} pairs."
     )
 
 
@@ -196,11 +198,15 @@ def tag(result: Result, run: int = 1) -> str:
     return f'<img alt="{html.escape(alt(result, run))}" src="data:image/png;base64,{source}" style="max-width:100%">'
 
 
+def question(result: Result) -> str:
+    """Return the question and the statement that runs say yes or no to, as HTML."""
+    return f"<b>What would one run have told you?</b> <i>{html.escape(result.world.statement)}</i>"
+
+
 def words(result: Result, run: int = 1, earlier: Result | None = None) -> str:
-    """Return question, statement and answers as HTML."""
+    """Return the answers as HTML."""
     sentences = [html.escape(one) for one in finding(result, run)]
     if earlier is not None:
         sentences.append(html.escape(change(result, earlier)))
     each = "".join(f"<li>{one}</li>" for one in sentences)
-    head = f"<b>What would one run have told you?</b> <i>{html.escape(result.world.statement)}</i>"
-    return f"<div style='line-height:1.4'>{head}<ul style='margin:0'>{each}</ul></div>"
+    return f"<ul style='margin:0;line-height:1.4'>{each}</ul>"

@@ -99,6 +99,10 @@ class World:
     middle: float = 0.0
     unit: float = 1.0
 
+    def number(self, error: float) -> str:
+        """Return an error as a sentence says it, with its unit."""
+        return f"{error:.3g} %" if self.error.endswith("in %") else f"{error:.3g}"
+
     def real(self, values: np.ndarray) -> np.ndarray:
         """Return values that networks see in the world's own units."""
         return values.astype(float) * self.unit + self.middle

@@ -136,6 +136,13 @@ def test_what_single_runs_say_is_counted_with_wilsons_interval():
     assert f"{result.error.mean():.3g}" in mean
 
 
+def test_errors_are_said_with_their_unit():
+    result = lab.Bench(3)(small("spirals"))
+    assert f"{result.error[0]:.3g} %, that of" in picture.finding(result)[0]
+    assert "+0 points, " in picture.change(result, result)
+    assert "%, that of" not in picture.finding(lab.Bench(3)(small()))[0]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
