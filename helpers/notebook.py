@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import inspect
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -78,7 +79,11 @@ class Session:
             text = f"{entry.n} replicates, from the store (trained in {run.minutes(entry.seconds)}; {source})."
         display(Markdown(f"*{text}*"))
         code = html.escape(inspect.getsource(run.function_of(experiment)))
-        display(HTML(f"<details><summary>How it is done</summary><pre>{code}</pre></details>"))
+        display(
+            HTML(
+                f"<details style='margin-bottom:1em'><summary>How it is done</summary><pre>{code}</pre></details>"
+            )
+        )
         return arrays
 
     def _obtain(self, id: str) -> tuple:
@@ -137,8 +142,10 @@ class Session:
 
 
 def reveal(question: str, answer: str) -> None:
-    """Show a question whose answer unfolds."""
-    display(HTML(f"<details><summary><b>{html.escape(question)}</b></summary>{answer}</details>"))
+    """Show a question, whose `code` and *emphasis* are Markdown, and whose answer, HTML, unfolds."""
+    asked = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(question))
+    asked = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", asked)
+    display(HTML(f"<details><summary><b>{asked}</b></summary>{answer}</details>"))
 
 
 def five_rulers() -> None:

@@ -34,6 +34,7 @@ SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#000000", "#999999"
 PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, BLACK, GREY)
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)), (0, (3, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+FRAME_COLOURS = 48
 MOST_FRAMES = 60  # of an animation: a notebook stays below 2 MB
 # Names a folder where each figure that is shown is kept for slides, too.
 SLIDES = "GENERALIZE_SLIDES"
@@ -47,10 +48,12 @@ setTimeout(function () {{
   const picture = box.querySelector("img"), bar = document.createElement("div");
   const button = document.createElement("button"), slider = document.createElement("input");
   const label = document.createElement("span");
+  bar.style.cssText = "display:flex;align-items:center;gap:12px;margin:6px 0 14px";
+  button.style.minWidth = "4.5em";
   let timer = null;
   function show(i) {{
     slider.value = i;
-    label.textContent = " " + labels[i];
+    label.textContent = labels[i];
     picture.src = "data:image/png;base64," + frames[i];
   }}
   function pause() {{ clearInterval(timer); timer = null; button.textContent = "Play"; }}
@@ -64,7 +67,7 @@ setTimeout(function () {{
   button.onclick = function () {{ if (timer) pause(); else play(); }};
   slider.oninput = function () {{ pause(); show(+slider.value); }};
   slider.type = "range"; slider.min = 0; slider.max = frames.length - 1;
-  slider.setAttribute("aria-label", "frame"); slider.style.width = "50%";
+  slider.setAttribute("aria-label", "frame"); slider.style.flex = "0 1 50%";
   bar.append(button, slider, label); box.append(bar);
   pause(); show(0);
 }}, 0);
@@ -114,7 +117,7 @@ def show(figure: Figure, caption: str, alt: str) -> None:
         The finding in words, for those who cannot see the picture; at least 20 characters.
     """
     _described(caption, alt)
-    png = _png(figure, 256, bbox_inches="tight")
+    png = _small(_drawn(figure, bbox_inches="tight"), 256)
     _keep(figure, caption, alt)
     plt.close(figure)
     source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
@@ -160,12 +163,17 @@ def animate(
     pictures = []
     for frame in frames:
         draw(frame)
-        pictures.append(base64.b64encode(_png(figure, 32)).decode("ascii"))
+        pictures.append(_drawn(figure))
         figure.set_layout_engine(
             "none"
         )  # laid out once, or axes would jump with the width of their labels
     _keep(figure, f"{caption} (The last frame of an animation.)", alt)
     plt.close(figure)
+    together = Image.new("RGB", (pictures[0].width, sum(one.height for one in pictures)))
+    for index, one in enumerate(pictures):
+        together.paste(one, (0, index * one.height))
+    palette = together.quantize(FRAME_COLOURS)  # one for all: no colour changes from frame to frame
+    pictures = [base64.b64encode(_small(one, palette=palette)).decode("ascii") for one in pictures]
     name = (
         "animation-" + hashlib.sha256("".join(pictures).encode()).hexdigest()[:12]
     )  # the same in every run
@@ -205,12 +213,18 @@ def _keep(figure, caption, alt):
     files.write(page, f"{before}![{alt}]({name}.svg)\n\n{name}. *{caption}*\n\n")
 
 
-def _png(figure, colours, **options):
-    """Return the figure as PNG with a palette of its own: a third of the bytes, the same picture to the eye."""
-    drawn, small = io.BytesIO(), io.BytesIO()
+def _drawn(figure, **options):
+    """Return the figure as a picture of red, green and blue."""
+    drawn = io.BytesIO()
     figure.savefig(drawn, format="png", **options)
-    picture = Image.open(drawn).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
-    picture.save(small, format="png", optimize=True)
+    return Image.open(drawn).convert("RGB")
+
+
+def _small(picture, *colours, **palette):
+    """Return a picture as PNG with a palette: a third of the bytes, the same picture to the eye."""
+    small = io.BytesIO()
+    quantized = picture.quantize(*colours, dither=Image.Dither.NONE, **palette)
+    quantized.save(small, format="png", optimize=True)
     return small.getvalue()
 
 

@@ -43,6 +43,11 @@ def _fitting(where, setting, kind, place):
     statistic = setting.statistic or default
     where.choice(f"{place}statistic", statistic, verdict.STATISTICS)
     setting = replace(setting, statistic=statistic)
+    if setting.unit:
+        where.choice(f"{place}unit", setting.unit, ("percent", "share"))
+        if statistic not in ("mean", "mean difference"):
+            text = "left out: only means and their differences have one"
+            where.fail(f"{place}unit", text, setting.unit, "Remove it.")
     arrays_fit(where, statistic, setting.baseline, place)
     _in_range(where, setting, place)
     if kind == "bound":

@@ -24,26 +24,41 @@ def short(value: float, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def number(value: float | None, statistic: str = "", digits: int = 3) -> str:
-    """Return a number as its axis shows it: shares in percent, differences of shares in percentage points."""
+def number(value: float | None, statistic: str = "", unit: str = "", digits: int = 3) -> str:
+    """Return a number as its axis shows it: shares in percent, differences of shares in percentage points.
+
+    Examples
+    --------
+    >>> number(0.5, "proportion"), number(0.5, "mean", "share"), number(50.0, "mean difference", "percent")
+    ('50 %', '50 %', '50')
+    """
     if value is None or not math.isfinite(value):
         return "–" if value is None else f"{value:g}"
-    if statistic == "proportion":
-        return f"{short(100 * value, digits)} %"
-    return short((100 if statistic == "difference of proportions" else 1) * value, digits)
+    share = unit == "share" or "proportion" in statistic
+    text = short((100 if share else 1) * value, digits)
+    return f"{text} %" if statistic == "proportion" or (unit and statistic == "mean") else text
 
 
-def stated(region: Region, statistic: str, direction: bool = False) -> str:
+def points(statistic: str, unit: str = "") -> str:
+    """Return what stands behind a difference: " points" where it is one of shares, else an empty text."""
+    differs = statistic == "difference of proportions"
+    return " points" if differs or (unit and statistic == "mean difference") else ""
+
+
+def stated(region: Region, statistic: str, direction: bool = False, unit: str = "") -> str:
     """Return a region in words and in the units of its axis; ``direction``: it begins at no effect.
 
     Examples
     --------
     >>> stated(Region(at_least=0.95), "proportion"), stated(Region(at_least=0.0), "mean", direction=True)
     ('at least 95 %', 'above 0')
+    >>> stated(Region(at_most=-1.0), "mean difference", unit="percent")
+    'at most -1 point'
     """
-    unit = " points" if statistic == "difference of proportions" else ""
-    low, high = number(region.at_least, statistic), number(region.at_most, statistic)
-    if region.at_least is not None and region.at_most is not None:
-        return f"{low.removesuffix(' %')} to {high}{unit}"
+    ends, after = (region.at_least, region.at_most), points(statistic, unit)
+    low, high = (number(end, statistic, unit) for end in ends)
+    if None not in ends:
+        return f"{low.removesuffix(' %')} to {high}{after}"
     above, below = ("above", "below") if direction else ("at least", "at most")
-    return f"{above} {low}{unit}" if region.at_most is None else f"{below} {high}{unit}"
+    text = f"{above} {low}" if region.at_most is None else f"{below} {high}"
+    return text + (after.rstrip("s") if text.split()[-1] in ("1", "-1") else after)

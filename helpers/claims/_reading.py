@@ -34,14 +34,14 @@ FUNCTION = re.compile(r"[a-z]\w*(\.[a-z]\w*)+")
 
 QUANTITY = frozenset(
     {*("region", "reason", "values", "baseline", "statistic", "reference", "smallest")}
-    | {"gates", "pilot_sd"}
+    | {"gates", "pilot_sd", "unit"}
 )
 CLAIM_KEYS = QUANTITY | {
     *("id", "kind", "source", "role", "words", "statement", "experiment", "main", "elsewhere"),
     *("parts", "known", "lesson", "withdrawn", "verified"),
 }
 OTHER_SETTING = frozenset(
-    {"name", "experiment", "region", "reason", "values", "baseline", "gates", "pilot_sd"}
+    {"name", "experiment", "region", "reason", "values", "baseline", "gates", "pilot_sd", "unit"}
 )
 WITH_PARTS = frozenset({"name", "experiment"})  # what a setting may say where parts say the rest
 GATE_KEYS = {
@@ -245,7 +245,7 @@ def _base(where, entry, kind):
 def _quantity(where, table, place, base):
     """Return a setting: what a table says, and what it leaves out from `base`."""
     given = {}
-    for key in ("reason", "values", "baseline", "statistic"):
+    for key in ("reason", "values", "baseline", "statistic", "unit"):
         if key in table:
             given[key] = where.text(table, key, place=place)
     for key in ("reference", "smallest", "pilot_sd"):

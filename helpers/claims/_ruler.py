@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from helpers.claims import verdict
-from helpers.claims._numbers import number
+from helpers.claims._numbers import number, points
 from helpers.claims._words import MARK, WHAT, name_of_none, result
 from helpers.claims.ledger import Measured
 
@@ -182,7 +182,9 @@ def svg(rows: Sequence[Row], alt: str, several: bool | None = None) -> str:
     for level, line in enumerate(stacked):
         parts += [_text(label, bottom + LINE * (level + 1)) for label in line]
     height = bottom + LINE * (len(stacked) + 1) + 6
-    what = WHAT[rows[0].measured.statistic]
+    what = WHAT[statistic := rows[0].measured.statistic]
+    if points(statistic, rows[0].measured.unit) and "points" not in what:
+        what += ", in percentage points"
     parts.append(_text(Label(100, what), height - 6, opacity=0.7))
     return (
         f'<svg role="img" aria-label="{html.escape(alt)}" width="100%" height="{height}" '
@@ -254,7 +256,7 @@ def _row_label(row, scale, y, several):
         return ""
     least = measured.region is not None and measured.region.at_most is None
     centre = found.estimate if measured.statistic else found.low if least else found.high
-    text = number(centre, measured.statistic)
+    text = number(centre, measured.statistic, measured.unit)
     if not measured.statistic:  # the draw that decides
         text = f"{'smallest' if least else 'largest'}: {text}"
     if not scale.holds(centre):
@@ -316,11 +318,12 @@ def _edges(measured):
 
 
 def _bottom_labels(rows, scale):
-    statistic, none = rows[0].measured.statistic, none_of(rows[0].measured)
+    first, none = rows[0].measured, none_of(rows[0].measured)
+    statistic, unit = first.statistic, first.unit
     edges = dict.fromkeys(edge for row in rows for edge in _edges(row.measured))
-    found = [Label(scale.at(x), number(x, statistic)) for x in edges if x != none]
+    found = [Label(scale.at(x), number(x, statistic, unit)) for x in edges if x != none]
     if none is not None:
-        text = f"{number(none, statistic)}: {called(rows[0].measured)}"
+        text = f"{number(none, statistic, unit)}: {called(first)}"
         found.append(Label(scale.at(none), text))
     return found
 
@@ -331,6 +334,6 @@ def rulers(rows: Sequence[Row], alt: str) -> str:
     for row in rows:
         if row.measured.region is not None:
             measured = row.measured
-            key = measured.statistic, none_of(measured), called(measured)
+            key = measured.statistic, measured.unit, none_of(measured), called(measured)
             groups.setdefault(key, []).append(row)
     return "".join(svg(group, alt, len(rows) > 1) for group in groups.values())

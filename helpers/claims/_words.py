@@ -6,7 +6,8 @@ import re
 from collections import Counter
 
 from helpers.claims import ledger, verdict
-from helpers.claims._numbers import number, stated
+from helpers.claims._numbers import number, points, stated
+from helpers.claims.gates import GateResult
 from helpers.claims.ledger import Measured, Record, SettingResult
 
 MARK = {
@@ -75,29 +76,29 @@ def name_of_none(statistic: str, shape: str = "size") -> str:
 
 def result(measured: Measured) -> str:
     """Return estimate and interval, for example ``0.52 [0.38, 0.66]``."""
-    found, statistic = measured.interval, measured.statistic
+    found, statistic, unit = measured.interval, measured.statistic, measured.unit
     if found is None:
         return "no data" if measured.detail == ledger.NO_DATA else "too few left"
     ends = found.low, found.estimate, found.high
-    low, middle, high = (number(end, statistic) for end in ends)
+    low, middle, high = (number(end, statistic, unit) for end in ends)
     if (
         statistic and low == high and found.low < found.high
     ):  # so narrow that three digits do not show it
-        low, middle, high = (number(end, statistic, 4) for end in ends)
+        low, middle, high = (number(end, statistic, unit, 4) for end in ends)
     if measured.region is None:
         return f"found in {round(found.estimate * found.n):,} of {found.n:,}"
     if not statistic:
         return low if low == high else f"{low} to {high}"
-    unit = " points" if statistic == "difference of proportions" else ""
     low = low.removesuffix(" %")
-    return f"{middle} [{low}, {high}]{unit}"
+    return f"{middle} [{low}, {high}]{points(statistic, unit)}"
 
 
 def asked(measured: Measured) -> str:
     """Return a region in words, for example ``at least 0.2``, or ``above 0`` where it begins at no effect."""
     if measured.region is None:
         return "one instance is found"
-    return stated(measured.region, measured.statistic, measured.shape == "direction")
+    direction = measured.shape == "direction"
+    return stated(measured.region, measured.statistic, direction, measured.unit)
 
 
 def spoken(record: Record) -> str:
@@ -118,7 +119,7 @@ def why(record: Record) -> str:
             nearest = f"; the nearest that was tested: {record.nearest}" if record.nearest else ""
             return WHY["not testable here (no data)"] + nearest
         failed = [gate for gate in part.gates if not gate.passed]
-        return "; ".join(f"{gate.question} {gate.answer.rstrip('.')}" for gate in failed)
+        return "; ".join(asked_and_answered(gate).rstrip(".") for gate in failed)
     key = f"{part.word} ({part.detail})" if part.detail else part.word
     text = WHY[key]
     if verdict.NOTHING.get(part.statistic, 0) is None:
@@ -130,6 +131,14 @@ def why(record: Record) -> str:
     names = [one.name for one in record.parts if one.word == record.word and one.name]
     some = f"{', '.join(names)}: " if 0 < len(names) < len(record.parts) else ""
     return some + text
+
+
+def asked_and_answered(gate: GateResult) -> str:
+    """Return a gate's question and answer; what is no question becomes a sentence: "The share that fits: yes, ..."."""
+    if gate.question.endswith("?"):
+        return f"{gate.question} {gate.answer}"
+    answer = gate.answer[:1].lower() + gate.answer[1:]
+    return f"{gate.question.rstrip(':.')}: {answer.replace(': ', ', ', 1)}"
 
 
 def beside(record: Record) -> list[str]:

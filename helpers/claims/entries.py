@@ -9,7 +9,7 @@ from typing import Any
 # Fields that no verdict depends on: they may be mended without a new seed.
 NO_WORDING = frozenset(
     {
-        *("statement", "reason", "known", "question"),  # wording
+        *("statement", "reason", "known", "question", "unit"),  # wording
         *("lesson", "in_lesson", "withdrawn", "pilot_sd"),  # place, standing and plan
     }
 )
@@ -159,6 +159,9 @@ class Setting:
         Registered with it.
     pilot_sd : float or None
         Standard deviation of one replicate in a pilot (of log ratios for a ratio); for planning only.
+    unit : str
+        Of a mean or mean difference, for those who read it: "percent" or "share" (of 1; shown in percent) where the
+        array holds such; else empty.
     """
 
     name: str = ""
@@ -172,6 +175,7 @@ class Setting:
     smallest: float | None = None
     gates: tuple[Gate, ...] = ()
     pilot_sd: float | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True)

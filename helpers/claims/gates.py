@@ -93,10 +93,10 @@ def _question(gate, usual=""):
     return gate.question or usual or QUESTIONS[gate.kind]
 
 
-def _answer(gate, passed, found, rest, statistic, usual="", needed=None):
-    text = f"{'Yes' if passed else 'No'}: {number(found.estimate, statistic)}"
+def _answer(gate, passed, found, rest, statistic, usual="", needed=None, unit=""):
+    text = f"{'Yes' if passed else 'No'}: {number(found.estimate, statistic, unit)}"
     if found.low != found.high:
-        ends = [number(end, statistic) for end in (found.low, found.high)]
+        ends = [number(end, statistic, unit) for end in (found.low, found.high)]
         text += f" [{ends[0].removesuffix(' %')}, {ends[1].removesuffix(' %')}]"
     return GateResult(
         gate.kind,
@@ -110,9 +110,9 @@ def _answer(gate, passed, found, rest, statistic, usual="", needed=None):
     )
 
 
-def _at_least(needed, statistic, way):
+def _at_least(needed, statistic, way, unit):
     """Return a limit in words; `way` is the sign of the direction that passes."""
-    return f"{number(needed, statistic)} or {'more' if way > 0 else 'less'}"
+    return f"{number(needed, statistic, unit)} or {'more' if way > 0 else 'less'}"
 
 
 def _named(arrays, name):
@@ -146,8 +146,8 @@ def _largest_effect(gate, setting, arrays, aim):
         found = measure.interval(statistic, values, _named(arrays, gate.baseline))
         needed = aim.outward(aim.nothing + 2 * aim.distance)
         passed, way = aim.turned(found.low, found.high)[0] >= aim.inward(needed), aim.sign
-    text = f"{_at_least(needed, statistic, way)} was needed"
-    return _answer(gate, passed, found, text, statistic, needed=needed)
+    text = f"{_at_least(needed, statistic, way, setting.unit)} was needed"
+    return _answer(gate, passed, found, text, statistic, needed=needed, unit=setting.unit)
 
 
 def _rival(gate, setting, arrays, own, aim):
@@ -167,8 +167,10 @@ def _rival(gate, setting, arrays, own, aim):
             below = aim.low - (own_high - own_low) / 2
     passed = high <= below or (aim.shape == "equivalence" and low >= above)
     needed = aim.outward(above if aim.shape == "equivalence" and low > aim.nothing else below)
-    text = f"the worse rival had to reach {number(needed, setting.statistic)}"
-    return _answer(gate, passed, found, text, setting.statistic, QUESTION_OF_RIVAL, needed)
+    text = f"the worse rival had to reach {number(needed, setting.statistic, setting.unit)}"
+    return _answer(
+        gate, passed, found, text, setting.statistic, QUESTION_OF_RIVAL, needed, setting.unit
+    )
 
 
 def _capped(gate, setting, arrays, own, aim):
@@ -180,9 +182,9 @@ def _capped(gate, setting, arrays, own, aim):
     half = _planned(setting, float(aim.outward(way * min(reach))), own, aim)
     passed = min(reach) - half >= way * edge
     needed = aim.outward(edge + way * half)
-    limit = _at_least(needed, setting.statistic, way * aim.sign)
+    limit = _at_least(needed, setting.statistic, way * aim.sign, setting.unit)
     text = f"{limit} was needed: the size stated, and room for half an interval"
-    return _answer(gate, passed, best, text, setting.statistic, needed=needed)
+    return _answer(gate, passed, best, text, setting.statistic, needed=needed, unit=setting.unit)
 
 
 def _best(gate, setting, arrays):

@@ -77,6 +77,7 @@ def _shell(claim, quantity, found, **measured):
         values=quantity.values,
         baseline=quantity.baseline,
         statistic=quantity.statistic,
+        unit=quantity.unit,
         region=quantity.region,
         reference=quantity.reference,
         distance=_rounded(aim.distance) if aim else None,

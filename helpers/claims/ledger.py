@@ -33,7 +33,7 @@ class Measured:
     ----------
     name : str
         Of the part; empty where there is one quantity.
-    values, baseline, statistic : str
+    values, baseline, statistic, unit : str
         As registered.
     region, reference : Region or None, float or None
         As registered.
@@ -70,6 +70,7 @@ class Measured:
     over_all: Interval | None = None
     one_run: float | None = None
     could_show_none: bool | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def _none(measured):
     if none is None:
         return ""
     name = _words.name_of_none(measured.statistic, measured.shape)
-    return f"; {name} is {_words.number(none, measured.statistic)}"
+    return f"; {name} is {_words.number(none, measured.statistic, measured.unit)}"
 
 
 def _reference(measured):
@@ -191,7 +191,7 @@ def _small(record):
     """Return the last line: the gates' questions and answers, and n."""
     said = record.word == verdict.NOT_TESTABLE  # a gate that failed is named as the reason
     shown = (gate for gate in record.gates if gate.passed or not said)
-    gates = dict.fromkeys(f"{gate.question} {gate.answer}" for gate in shown)
+    gates = dict.fromkeys(_words.asked_and_answered(gate) for gate in shown)
     n = f"n = {record.n:,}" if record.n else "no data"
     return " · ".join([*gates, n])
 
@@ -241,7 +241,7 @@ def _brief(record):
     kinds = {(_words.asked(row.measured), row.measured.statistic) for row in rows}
     if len(named) == len(rows) > 1 and len(kinds) == 1:
         ends = sorted(row.measured.interval.estimate for row in rows)
-        low, high = (_words.number(end, one.statistic) for end in (ends[0], ends[-1]))
+        low, high = (_words.number(end, one.statistic, one.unit) for end in (ends[0], ends[-1]))
         return asked, low if low == high else f"{low.removesuffix(' %')} to {high}"
     if not 1 < len(named) <= FEW:
         where = f"{one.name}: " if one.name and len(rows) > 1 else ""

@@ -166,6 +166,15 @@ REFUSED = {
         "gates",
     ),
     "a manipulation without a region": (changed('"attainable"', '"manipulation"'), "region"),
+    "a unit that is none": (changed("known =", 'unit = "metres"\nknown ='), "unit"),
+    "a unit of a ratio": (
+        changed(
+            '"mean difference"',
+            '"ratio"\nunit = "share"',
+            changed("at_least = 0.2", "at_least = 1.1"),
+        ),
+        "unit",
+    ),
     "a lesson that is a text": (changed("known =", 'lesson = "no"\nknown ='), "lesson"),
     "an id with spaces": (changed('"keras-post/overfits"', '"keras-post/it overfits"'), "id"),
     "an experiment without n": (BASE.replace("n = 400\n", "", 1), "n"),
@@ -368,7 +377,7 @@ def test_a_testable_field_changes_the_seed_and_a_wording_does_not(found, name):
 
 
 def test_what_may_be_mended_without_a_new_seed_is_what_the_rule_says():
-    wordings = {"statement", "reason", "known", "question"}
+    wordings = {"statement", "reason", "known", "question", "unit"}
     assert wordings | {"lesson", "in_lesson", "withdrawn", "pilot_sd"} == NO_WORDING
 
 

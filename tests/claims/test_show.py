@@ -8,6 +8,7 @@ import pytest
 
 from helpers.claims import _ruler, show, verdict
 from helpers.claims.entries import Region
+from helpers.claims.gates import GateResult
 from helpers.claims.ledger import ControlResult, Measured, Record, SettingResult
 from helpers.stats import Interval
 
@@ -140,6 +141,33 @@ def test_shares_are_in_percent_and_differences_in_points():
     assert "38 % [34, 42 %]" in text and "40 to 60 %" in text
     text = str(show.card(record(HARD["equivalence"])))
     assert "0.2 [-0.4, 0.8] points" in text and "-1 to 1 points" in text
+
+
+@pytest.mark.parametrize(
+    ("statistic", "unit", "says", "axis"),
+    [
+        ("mean", "percent", "0.5 % [0.4, 0.6 %]; true if at least 0.2 %", "mean"),
+        ("mean", "share", "50 % [40, 60 %]; true if at least 20 %", "mean"),
+        ("mean difference", "percent", "0.5 [0.4, 0.6] points; true if at least 0.2 points", "points"),
+        ("mean difference", "share", "50 [40, 60] points; true if at least 20 points", "points"),
+    ],
+)  # fmt: skip
+def test_means_are_said_in_their_unit(statistic, unit, says, axis):
+    plain = measured(
+        (0.5, 0.4, 0.6), Region(at_least=0.2), statistic, 0.0 if statistic == "mean" else None
+    )
+    card = show.card(record(dataclasses.replace(plain, unit=unit)))
+    assert says in str(card)
+    assert axis in re.search(r">([^<]*)</text></svg>", card._repr_html_())[1]
+
+
+def test_a_gate_that_asks_no_question_becomes_a_sentence():
+    gate = GateResult("manipulation", True, "Does it fit? Errors left:", "Yes: 2 %; at most 5 %.")
+    part = dataclasses.replace(HARD["downwards"], gates=(gate,))
+    assert "Does it fit? Errors left: yes, 2 %; at most 5 %." in str(show.card(record(part)))
+    asked = dataclasses.replace(gate, question="Does it fit?")
+    part = dataclasses.replace(part, gates=(asked,))
+    assert "Does it fit? Yes: 2 %" in str(show.card(record(part)))
 
 
 def test_parts_of_one_unit_share_a_ruler_and_others_have_their_own():

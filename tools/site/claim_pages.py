@@ -155,8 +155,8 @@ def _gates(record):
         return []
     several = len({name for name, _ in rows}) > 1
     lines = [
-        f"- {f'*{name}:* ' if several and name else ''}{gate.question} "
-        f"{'**' if not gate.passed else ''}{gate.answer}{'**' if not gate.passed else ''}"
+        f"- {f'*{name}:* ' if several and name else ''}{_words.asked_and_answered(gate)}"
+        f"{'' if gate.passed else ' **It fails.**'}"
         for name, gate in rows
     ]
     return [

@@ -129,7 +129,11 @@ def svg(measured: Measured, values: np.ndarray, inside: np.ndarray, alt: str) ->
         at = axis.at(measured.interval.estimate)
         parts.append(_upright(at, top - 4, bottom, 'stroke-width="2" stroke-dasharray="5 3"'))
         name = "geometric mean" if log else "mean"
-        label = Label(at, f"{name} {number(measured.interval.estimate, measured.statistic)}", True)
+        label = Label(
+            at,
+            f"{name} {number(measured.interval.estimate, measured.statistic, measured.unit)}",
+            True,
+        )
         parts.append(_ruler._text(label, top - 7))
     stacked = _ruler.lines(_ticks(shown, values, measured, axis, log))
     for level, line in enumerate(stacked):
@@ -195,6 +199,7 @@ def _upright(at, top, bottom, style):
 def _ticks(shown, values, measured, axis, log):
     """Return what is written below: the ends, the region's edges, no effect; each different value where few."""
     statistic, none = measured.statistic, _ruler.none_of(measured)
+    unit = measured.unit
     if _binary(measured, values):
         names = {0.0: "no", 1.0: "yes"}
         counts = {at: int(np.sum(values == at)) for at in np.unique(values)}
@@ -203,10 +208,12 @@ def _ticks(shown, values, measured, axis, log):
     if measured.region is not None:
         marks |= {x for x in (measured.region.at_least, measured.region.at_most) if x is not None}
     marks = {x for x in marks if axis.holds(x) and x != none}
-    labels = [Label(axis.at(x), number(x, statistic)) for x in sorted(marks)]
+    labels = [Label(axis.at(x), number(x, statistic, unit)) for x in sorted(marks)]
     if none is not None and axis.holds(none):
         labels.append(
-            Label(axis.at(none), f"{number(none, statistic)}: {_ruler.name_of_none(statistic)}")
+            Label(
+                axis.at(none), f"{number(none, statistic, unit)}: {_ruler.name_of_none(statistic)}"
+            )
         )
     ends = min(bar.low for bar in shown), max(bar.high for bar in shown)
     far = scaled(values, log)
