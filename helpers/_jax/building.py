@@ -92,21 +92,44 @@ def assigned(model: Any, x: Any) -> list[str]:
 
     And an empty text where outputs carry a mask: Keras's steps on JAX do not hand it to metrics.
     """
+    outputs, found = _called(model, x, True, model.trainable_variables)
+    return found + ([""] if keras.src.backend.get_keras_mask(outputs) is not None else [])
+
+
+def assigned_in_inference(model: Any, x: Any) -> list[str]:
+    """Return the paths of the other variables that the model assigns in inference mode, random generators aside."""
+    states = set(seed_states(model))
+    others = [v for i, v in enumerate(model.non_trainable_variables) if i not in states]
+    return _called(model, x, False, others)[1]
+
+
+def _called(model: Any, x: Any, training: bool, watched: list[Any]) -> list[Any]:
+    """Return what a model gives, traced only, and the paths of those of the watched variables that it assigns."""
     variables = [*model.trainable_variables, *model.non_trainable_variables]
-    found: list[str] = []
+    found: list[Any] = []
 
     def call(values: Any) -> None:
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
-            before = [scope.get_current_value(v) for v in model.trainable_variables]
-            outputs = model(x, **training_or_not(model, True))
-            after = [scope.get_current_value(v) for v in model.trainable_variables]
-        pairs = zip(before, after, model.trainable_variables, strict=True)
-        found.extend(v.path for old, new, v in pairs if new is not old)
-        if keras.src.backend.get_keras_mask(outputs) is not None:
-            found.append("")
+            before = [scope.get_current_value(v) for v in watched]
+            found.append(model(x, **training_or_not(model, training)))
+            after = [scope.get_current_value(v) for v in watched]
+        pairs = zip(before, after, watched, strict=True)
+        found.append([v.path for old, new, v in pairs if new is not old])
 
     jax.eval_shape(call, [v.value for v in variables])
     return found
+
+
+def copies_weights(model: Any, optimizer: Any) -> bool:
+    """Return whether an optimizer's variables, given its configuration, depend on the weights that it is built for."""
+    held, found = [v.value for v in model.trainable_variables], []
+    for more in (1, 0):  # the weights as they are in the end
+        for variable, value in zip(model.trainable_variables, held, strict=True):
+            variable.assign(value + more)
+        made = keras.saving.deserialize_keras_object(optimizer)
+        made.build(model.trainable_variables)
+        found.append(values(made.variables))
+    return any(not np.array_equal(one, other) for one, other in zip(*found, strict=True))
 
 
 def seed_states(model: Any) -> list[int]:

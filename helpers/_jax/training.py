@@ -81,6 +81,17 @@ def check(job: Training) -> tuple[list[str], list[tuple[tuple[int, ...], str]]]:
         raise ValueError(
             f"a layer assigns {lost[0]} in its call, which is trained: Keras's steps on JAX would lose that"
         )
+    if "x_val" in job.like and (
+        lost := building.assigned_in_inference(model, jnp.zeros((1, *shape[1:]), kind))
+    ):
+        raise ValueError(
+            f"a layer assigns {lost[0]} in inference mode, too: `fit` keeps what validation assigns, and this would "
+            "lose it. Leave the validation data out"
+        )
+    if building.copies_weights(model, job.compiled.optimizer):
+        raise ValueError(
+            "its optimizer begins with copies of the weights, which networks get only afterwards"
+        )
     drawn = _drawn()
     after, _ = jax.eval_shape(lambda s, d: steps.epoch(s, d, order, {}), state, data)
     if _drawn() != drawn:

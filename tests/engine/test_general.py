@@ -571,6 +571,47 @@ def test_outputs_with_a_mask_are_refused():
         fit(build, TOKENS, TOKENS % 3, SPARSE)
 
 
+@K.saving.register_keras_serializable("tests")
+class Counter(L.Layer):
+    """A layer that counts how often it is called."""
+
+    def build(self, input_shape):
+        """Start at zero."""
+        self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False, name="calls")
+
+    def call(self, inputs):
+        """Count."""
+        self.calls.assign_add(1.0)
+        return inputs
+
+
+def test_what_validation_would_assign_is_refused_and_training_keeps_it():
+    def build():
+        return K.Sequential([K.Input((4,)), Counter(), L.Dense(3)])
+
+    runs = fit(build, X, LABELS, SPARSE, epochs=2, batch_size=11)
+    assert runs.weights[0].tolist() == [4.0] * 3
+    with pytest.raises(ValueError, match=r"calls in inference mode, too.*Leave the validation"):
+        fit(build, X, LABELS, SPARSE, validation_data=(X, LABELS))
+
+
+@K.saving.register_keras_serializable("tests")
+class Returning(K.optimizers.SGD):
+    """An optimizer that goes half of the way back to where it began."""
+
+    def build(self, variables):
+        """Copy the weights."""
+        super().build(variables)
+        self.begun = [self.add_variable_from_reference(v, "begun") for v in variables]
+        for copy, variable in zip(self.begun, variables, strict=True):
+            copy.assign(variable)
+
+
+def test_an_optimizer_that_copies_the_weights_is_refused():
+    with pytest.raises(ValueError, match="begins with copies of the weights"):
+        fit(own_layer, X, LABELS, SPARSE, optimizer=Returning(0.1))
+
+
 def test_layers_of_another_backend_are_refused_with_the_reason():
     def build():
         return K.Sequential([K.Input((4,)), OfTensorFlow(), L.Dense(3)])
