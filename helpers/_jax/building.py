@@ -5,6 +5,7 @@ Axes in comments: W members of a chunk come first in every array of a member.
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 from typing import Any
@@ -42,13 +43,18 @@ def _undrawn(config: Any) -> Any:
     return {name: _undrawn(value) for name, value in config.items()}
 
 
+def _deserialized(config: dict[str, Any]) -> Any:
+    """Return an object of a configuration, which stays whole: Keras takes some apart."""
+    return keras.saving.deserialize_keras_object(copy.deepcopy(config))
+
+
 def compile_model(model: Any, functions: list[Any], how: Compiled, ending: str) -> None:
     """Compile a model, so that its own ``train_step`` and ``test_step`` compute what is recorded."""
 
     def made(given: Any) -> Any:
         if isinstance(given, int):
             return functions[given]
-        return keras.saving.deserialize_keras_object(given) if isinstance(given, dict) else given
+        return _deserialized(given) if isinstance(given, dict) else given
 
     optimizer = made(how.optimizer)
     inner = keras_config.inner_of(optimizer)
@@ -126,7 +132,7 @@ def copies_weights(model: Any, optimizer: Any) -> bool:
     for more in (1, 0):  # the weights as they are in the end
         for variable, value in zip(model.trainable_variables, held, strict=True):
             variable.assign(value + more)
-        made = keras.saving.deserialize_keras_object(optimizer)
+        made = _deserialized(optimizer)
         made.build(model.trainable_variables)
         found.append(values(made.variables))
     return any(not np.array_equal(one, other) for one, other in zip(*found, strict=True))
