@@ -17,7 +17,7 @@ from helpers._base import files
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 HOW_JAX = "JAX is not installed, so its contenders were left out: `pip install -e '.[test]'`."
 FEW = 10
-MEASURED = "ours is faster by, or reaches"
+MEASURED = "ratio (above 1 ours is faster), or ours reaches"
 HEAD = (
     "workload",
     "contender",

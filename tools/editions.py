@@ -54,7 +54,6 @@ SLIDES = "build/slides"  # what `make slides` left there
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 FOR_TEACHERS = re.compile(r"(?:,? ·|,| and)? \[[^\]]*\]\((?:\.\./docs/teaching/|solutions/)[^)]*\)")
 WORKSHEET = re.compile(r"^## Worksheet\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-ANSWERS = re.compile(r"^\*Answers:\*.*", re.DOTALL | re.MULTILINE)
 ANSWER_PAGE = re.compile(r'<section class="answers">.*?</section>', re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 RULE = re.compile(
@@ -184,8 +183,7 @@ def moved(text: str) -> str:
 def worksheet(page: str) -> str:
     """Return the worksheet of a page for teachers, without its answers, as a page of ``worksheets/``."""
     title = page.split("\n", 1)[0].replace("Teaching lesson", "Worksheet of lesson")
-    text = ANSWERS.sub("", WORKSHEET.search(page)[1])
-    text = text.replace(f"({RULERS})", "(rulers.html)")
+    text = WORKSHEET.search(page)[1].replace(f"({RULERS})", "(rulers.html)")
     text = text.replace("(../../", "(@").replace("(../", "(../docs/").replace("(@", "(../")
     return f"{title}\n{COMMENT.sub('', text).rstrip()}\n"
 

@@ -144,7 +144,7 @@ def fit_many(
     improved on; and values are compared in single precision. Each member decides alone: the same bits whatever the
     others do.
 
-    Inside ``with helpers.cluster(client):`` other machines train the members; the general engine stays on this one.
+    Inside ``with helpers.cluster(client):`` other machines train the members, of the general engine as well.
 
     What is other in the general engine: outputs may have any shape, and so may targets given as arrays; functions for
     ``loss`` and ``metrics`` are Keras's own kind, of a batch's targets and outputs, written with ``keras.ops``;

@@ -79,10 +79,10 @@ def cells(record, contender):
 
 def test_a_ratio_is_seconds_per_network_over_ours_and_is_judged_against_its_target(record):
     row = cells(record, "fit")
-    assert row["ours is faster by, or reaches"] == "2,500× (2,250–3,000)"
+    assert row[report.MEASURED] == "2,500× (2,250–3,000)"
     assert row["target"] == "2,500×: ✓ reached"
     row = cells(record, "jax-vmap")
-    assert (row["per network"], row["ours is faster by, or reaches"]) == (
+    assert (row["per network"], row[report.MEASURED]) == (
         "8.00 ms",
         "2.00× (2.00–2.00)",
     )
@@ -91,14 +91,14 @@ def test_a_ratio_is_seconds_per_network_over_ours_and_is_judged_against_its_targ
 
 def test_the_share_of_sgemm_counts_six_operations_a_kernel_weight_and_example(record):
     row = cells(record, "fit_many")  # 6 * 4000 * 80 * 200 in 4 ms: 96 GFLOP/s
-    assert row["ours is faster by, or reaches"] == "96.0 GFLOP/s, 96 % of sgemm"
+    assert row[report.MEASURED] == "96.0 GFLOP/s, 96 % of sgemm"
     assert row["target"] == "30 %: ✓ reached"
 
 
 def test_a_rate_is_networks_a_second(record):
     record["workloads"] = {"xor": {"fit_many": [run(10_000, 10.0)]}}
     row = cells(record, "fit_many")
-    assert row["ours is faster by, or reaches"] == "1,000 networks/s"
+    assert row[report.MEASURED] == "1,000 networks/s"
     assert row["target"] == "2,500 networks/s: ✗ not reached"
 
 

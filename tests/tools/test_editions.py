@@ -58,7 +58,7 @@ def test_no_solution_and_no_plan_is_among_the_students_files(student):
         for solution in solutions(stem):
             assert not [place for place, text in every.items() if solution in text]
     assert not [
-        place for place, text in every.items() if 'class="answers"' in text or "*Answers:*" in text
+        place for place, text in every.items() if 'class="answers"' in text or "## Answers" in text
     ]
 
 

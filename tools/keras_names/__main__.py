@@ -19,8 +19,11 @@ PAGE = surroundings.ROOT / "docs" / "keras_names.md"
 HEAD = """\
 # Every name of Keras
 
-Which engine of `fit_many` takes what Keras {version} exports. *Fast* is the compiled program of this package, *general*
-trains the model with Keras's own code on JAX. `engine="auto"` takes the fast one where it knows everything in a model.
+Can `fit_many` train your layer, loss or optimizer? This page names all that Keras {version} exports, and which of the
+[two engines](your_own_networks.md#which-engine-a-model-gets) takes it. *Fast* is the compiled program of this package,
+*general* trains the model with Keras's own code on JAX. `engine="auto"` takes the fast one where it knows everything
+in a model.
+
 A command asks each name below with a small model, and writes this page: `python -m tools.keras_names`. The tests train
 every one that is taken beside plain Keras on TensorFlow, from the same weights and on the same batches: after 26 steps
 all weights agree to 1e-4 of the largest. Layers that draw at random are compared at rate 0 or in inference, and the
