@@ -126,7 +126,14 @@ class Session:
     def hand_in(self, id: str, seed: int, folder: str = "class") -> None:
         """Train one replicate of a claim's experiment under the reader's own seed, and keep it in a file for the class.
 
-        See `classroom.hand_in` for the parameters; `make class` shows what a class handed in.
+        Parameters
+        ----------
+        id : str
+            A claim, for example ``"ours/large-rate-is-better"``.
+        seed : int
+            The reader's own, 1 or larger: 0 is the project's.
+        folder : str
+            Where the file goes; `make class` shows what a class handed in.
         """
         path, value, agrees = classroom.hand_in(id, seed, folder, self.registry)
         if value is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from helpers.claims.ledger import Measured
 NARROW = 300  # pixels: the narrowest ruler, on a telephone of 390
 LETTER = 7.2  # pixels: the mean width of a letter at font size 13, on the safe side
 LINE = 16  # pixels from one line of text to the next
+MOST = int(NARROW / LETTER) - 2  # letters of a line of the narrowest ruler, after a verdict's mark
 SPAN = 25  # axis at most so many times the distance from no effect to the region
 BLUE, ORANGE = "#56B4E9", "#D55E00"
 BAR = 8  # pixels
@@ -124,17 +126,23 @@ class Label:
         return 100 * LETTER * len(self.text) / NARROW
 
     @property
-    def anchor(self) -> tuple[str, float]:
-        """How the text is anchored, and where, so that it does not leave the ruler."""
-        if self.at < self.width / 2:
-            return "start", 0.0
-        return ("end", 100.0) if self.at > 100 - self.width / 2 else ("middle", self.at)
+    def anchor(self) -> str:
+        """Where the text is anchored: at an end of the ruler, or in its own middle."""
+        return {0.0: "start", 100.0: "end"}.get(self.at, "middle")
+
+    @property
+    def shift(self) -> float:
+        """By how many pixels the text is moved, so that it does not leave the narrowest ruler."""
+        if self.anchor != "middle":
+            return 0.0
+        half = self.width / 2
+        return NARROW / 100 * (max(0.0, half - self.at) - max(0.0, self.at + half - 100))
 
     @property
     def ends(self) -> tuple[float, float]:
         """Of the text, in percent, on the narrowest ruler."""
-        kind, at = self.anchor
-        left = {"start": 0.0, "end": 100 - self.width, "middle": at - self.width / 2}[kind]
+        share = {"start": 0.0, "end": 1.0, "middle": 0.5}[self.anchor]
+        left = self.at + 100 * self.shift / NARROW - share * self.width
         return left, left + self.width
 
 
@@ -156,7 +164,9 @@ def _apart(one, two, gap=2.0):
     return b + gap <= c or d + gap <= a
 
 
-def svg(rows: Sequence[Row], alt: str, several: bool | None = None) -> str:
+def svg(
+    rows: Sequence[Row], alt: str, several: bool | None = None, high: bool | None = None
+) -> str:
     """Return one ruler.
 
     Parameters
@@ -167,16 +177,23 @@ def svg(rows: Sequence[Row], alt: str, several: bool | None = None) -> str:
         What it shows, for those who do not see it.
     several : bool or None
         Whether the card has several rows, so that each is named; None looks at these alone.
+    high : bool or None
+        Whether names and results need a line each; None looks at these rows alone.
     """
     scale = axis(rows)
     several = len(rows) > 1 if several is None else several
-    top, step = LINE + 2, STRIP + BLOCK
+    strip = STRIP + (LINE if several and (_long(rows) if high is None else high) else 0)
+    top, step = LINE + 2, strip + BLOCK
     bottom = top + step * len(rows)
     parts = [_top_label(rows, scale)]
     for index, row in enumerate(rows):
         y = top + step * index
-        parts += _row(row, scale, y + STRIP)
-        parts.append(_row_label(row, scale, y + STRIP - 6, several))
+        parts += _row(row, scale, y + strip)
+        parts += (
+            _named(row, y + strip - 6, strip > STRIP)
+            if several
+            else [_estimate(row, scale, y + strip - 6)]
+        )
     parts.append(_line(0, 100, bottom, "currentColor", 1, opacity=0.5))
     stacked = lines(_bottom_labels(rows, scale))
     for level, line in enumerate(stacked):
@@ -193,11 +210,12 @@ def svg(rows: Sequence[Row], alt: str, several: bool | None = None) -> str:
 
 
 def _text(label, y, opacity=1.0):
-    kind, at = label.anchor
+    moved = f' dx="{label.shift:.0f}"' if round(label.shift) else ""
     weight = ' font-weight="600"' if label.strong else ""
     fade = f' fill-opacity="{opacity:g}"' if opacity < 1 else ""
     return (
-        f'<text x="{at:.2f}%" y="{y:g}" text-anchor="{kind}" fill="currentColor"{fade}{weight}>'
+        f'<text x="{label.at:.2f}%"{moved} y="{y:g}" text-anchor="{label.anchor}" '
+        f'fill="currentColor"{fade}{weight}>'
         f"{html.escape(label.text)}</text>"
     )
 
@@ -242,16 +260,29 @@ def _row(row, scale, y):
     return parts
 
 
-def _row_label(row, scale, y, several):
-    """Return the estimate above its point; where there are several rows, mark, name and result at the left."""
+def _long(rows):
+    """Return whether a row's name and result do not fit in one line."""
+    return any(len(row.name) + len(result(row.measured)) + 2 > MOST for row in rows)
+
+
+def _named(row, y, high):
+    """Return mark, name and result of one of several rows, at the left, in one line or in two."""
+    mark, value = MARK[row.measured.word], result(row.measured)
+    whole = f"{mark} {row.name}: {value}"
+    if not high:
+        return [_text(Label(0, whole), y)]
+    found = [f"{mark} {row.name}", value]
+    if len(row.name) > MOST:
+        found = textwrap.wrap(whole, MOST + 2)
+    if len(found) > 2:  # both ends tell it from others
+        cut = f"{row.name[: MOST // 2 - 1].rstrip()}…{row.name[-(MOST // 2) :].lstrip()}"
+        found = [f"{mark} {cut}", value]
+    return [_text(Label(0, text), at) for text, at in zip(found, (y - LINE, y), strict=True)]
+
+
+def _estimate(row, scale, y):
+    """Return the estimate above its point."""
     measured, found = row.measured, row.measured.interval
-    if several:
-        value, most = result(measured), int(NARROW / LETTER) - 4
-        if len(row.name) + len(value) > most:  # the bar shows the interval
-            value = value.partition(" [")[0]
-        room = most - len(value)
-        name = row.name if len(row.name) <= room else row.name[: room - 1].rstrip() + "…"
-        return _text(Label(0, f"{MARK[measured.word]} {name}: {value}"), y)
     if found is None:
         return ""
     least = measured.region is not None and measured.region.at_most is None
@@ -336,4 +367,5 @@ def rulers(rows: Sequence[Row], alt: str) -> str:
             measured = row.measured
             key = measured.statistic, measured.unit, none_of(measured), called(measured)
             groups.setdefault(key, []).append(row)
-    return "".join(svg(group, alt, len(rows) > 1) for group in groups.values())
+    high = _long(row for group in groups.values() for row in group)
+    return "".join(svg(group, alt, len(rows) > 1, high) for group in groups.values())

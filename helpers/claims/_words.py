@@ -151,7 +151,8 @@ def beside(record: Record) -> list[str]:
         found.append("so few replicates could not have shown that there is no effect")
     if part.over_all and part.interval:
         over = Measured(**{**vars(part), "interval": part.over_all})
-        found.append(f"over all replicates {result(over)}, n = {part.over_all.n:,}")
+        name = f" ({where})" if (where := _where(record)) else ""
+        found.append(f"over all replicates{name} {result(over)}, n = {part.over_all.n:,}")
     if record.elsewhere:
         found.append(elsewhere(record.elsewhere))
     failed = [one for one in record.controls if not one.passed]
@@ -159,6 +160,13 @@ def beside(record: Record) -> list[str]:
     if record.withdrawn:
         found.append(f"withdrawn: {record.withdrawn}")
     return found
+
+
+def _where(record):
+    """Return which setting and part decided, where there are several."""
+    setting = next(one for one in record.main if any(part is record.deciding for part in one.parts))
+    names = [setting.name] if len(record.main) > 1 else []
+    return ", ".join(filter(None, [*names, record.deciding.name]))
 
 
 def elsewhere(settings: tuple[SettingResult, ...]) -> str:

@@ -35,7 +35,7 @@ class GateResult:
     Parameters
     ----------
     kind, passed : str, bool
-        See `entries.Gate`; False where its data are not there.
+        See `registry.Gate`; False where its data are not there.
     question, answer : str
         As the lesson asks and answers it.
     value, low, high : float or None

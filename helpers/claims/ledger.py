@@ -109,7 +109,7 @@ class Record:
     Parameters
     ----------
     id, lesson, kind, source, role, words, statement, known, reason, withdrawn, in_lesson
-        As registered; see `entries.Claim`.
+        As registered; see `registry.Claim`.
     word, detail : str
         The verdict.
     nearest : str

@@ -212,8 +212,12 @@ def test_parts_whose_reference_is_called_differently_have_their_own_rulers_and_n
     )
 
 
-def test_a_long_name_is_cut_to_the_narrowest_ruler_and_whole_in_the_text():
+def test_a_long_name_has_two_lines_and_a_longer_one_is_cut():
     name = "random forest with a very long name indeed"
+    parts = [measured((0.3, 0.25, 0.35), Region(at_least=0.2), name=n) for n in (name, "b")]
+    drawn = re.findall(r"<text[^>]*>([^<]*)</text>", show.card(record(*parts))._repr_html_())
+    assert f"✓ {name}: 0.3 [0.25, 0.35]" in " ".join(drawn)
+    name += ", grown on every feature"
     parts = [measured((0.3, 0.25, 0.35), Region(at_least=0.2), name=n) for n in (name, "b")]
     assert "…" in show.card(record(*parts))._repr_html_()
     assert name in str(show.card(record(*parts)))

@@ -38,6 +38,22 @@ def test_on_a_telephone_nothing_goes_wrong_and_nothing_scrolls_sideways(tab, pla
     assert tab.errors == [] and tab.outside == []
 
 
+def test_on_a_telephone_figures_stay_legible_and_code_and_outputs_are_whole(tab):
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.goto(address("notebooks/02_regularization.html"))
+    player = tab.locator("[id^=animation-]").first
+    player.locator("button").wait_for()
+    widths = "all => all.map(one => one.clientWidth)"
+    assert min(tab.locator(".cell_output .text_html > img").evaluate_all(widths)) > 500
+    assert player.locator("img").evaluate("one => one.clientWidth") > 500
+    player.scroll_into_view_if_needed()
+    for control in ("button", "input"):
+        box = player.locator(control).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    cut = "all => all.filter(one => one.clientWidth && one.scrollWidth > one.clientWidth).length"
+    assert tab.locator("pre").evaluate_all(cut) == 0
+
+
 def test_search_finds_a_word_that_is_there(tab):
     tab.goto(address("search.html") + "?q=overfitting")
     tab.wait_for_selector("#search-results li a", timeout=20_000)

@@ -13,7 +13,7 @@ import pytest
 from helpers.claims import _words, ledger, registry, replicates
 from helpers.experiments import judge
 from tools import editions, notebooks
-from tools.site import ROOT, SITE, reading
+from tools.site import ROOT, SITE, finish, reading
 
 RECORDS = ledger.load()
 LESSONS = notebooks.lessons(ROOT)
@@ -120,6 +120,28 @@ def test_the_page_for_teachers_leads_to_both_editions_and_to_the_lab(pages):
     assert "lab.html" in links
 
 
+def test_the_glossary_has_a_paragraph_a_word_in_alphabetical_order():
+    words = (
+        (ROOT / "docs" / "glossary.md").read_text("utf-8").partition("\n## ")[0].split("\n\n")[2:]
+    )
+    titles = [re.findall(r"\*\*(.+?)\.?\*\*", paragraph)[0] for paragraph in words]
+    assert all(word.startswith('<a id="') and "\n<a" not in word for word in words)
+    letters = [re.sub(r"[^a-z0-9 ]", "", title.lower()) for title in titles]
+    assert letters == sorted(letters)
+
+
+def test_names_that_share_a_description_stay_together(pages):
+    text = re.sub(r"<[^>]*>", "", pages["api/claims.html"].text)
+    assert "kind, passed (str, bool) –" in text and "kind (str, bool)" not in text
+
+
+def test_every_public_name_is_documented_once(pages):
+    ids = [id for page in pages.values() if page.place.startswith("api/") for id in page.ids]
+    known = [id for id in ids if id.startswith("helpers.")]
+    assert len(known) == len(set(known)) > 100 and "helpers.landscape.along" in known
+    assert not [id for id in known if "geometry" in id]
+
+
 def test_without_an_address_there_are_no_buttons_that_launch(pages):
     assert not [p.place for p in pages.values() if "mybinder.org" in p.text or "colab." in p.text]
 
@@ -151,7 +173,7 @@ def test_a_claim_has_a_page_with_the_numbers_of_the_results(pages, id):
     for setting in (*record.main, *record.elsewhere):
         for part in setting.parts:
             # One of several rows names its estimate; its bar, whose text is read out, shows the interval.
-            assert _words.result(part) in html.unescape(page.text)
+            assert _words.result(part) in html.unescape(page.text).replace(finish.NO_BREAK, " ")
 
 
 @each_claim

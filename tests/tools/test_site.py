@@ -113,6 +113,6 @@ def test_a_claims_page_says_what_other_master_seeds_say():
     row = {"claim": id, "pooled": "open", "seeds": "1 2 3", "pooled_n": "75"}
     row |= {"pooled_estimate": "1.5", "pooled_low": "0.7", "pooled_high": "2.3"}
     text = claim_pages.page(id, replace(claim_records.load(known, records), again={id: row}))
-    assert "3 other seeds" in text and "1.5 [0.7, 2.3]; n = 75; *open*" in text
+    assert "3 other seeds" in text and "1.5 [0.7, 2.3] points; n = 75; *open*" in text
     text = claim_pages.page(id, replace(claim_records.load(known, records), again={}))
     assert "other master seeds" not in text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.claims import _words, judging, replicates, show
+from helpers.claims import _words, judging, replicates, show, verdict
 from helpers.claims.entries import Claim, Setting
 from helpers.claims.ledger import Measured, SettingResult
 from helpers.experiments import judge
@@ -27,15 +27,16 @@ from tools.site.claim_records import (
 
 __all__ = ["figure", "index", "load", "page", "write"]
 
-# What a card begins with stands above it on these pages.
-TITLE_OF_CARD = re.compile(
-    r'<div style="opacity:.8">.*?</div><div style="margin:2px 0 8px">.*?</div>'
+# What a card begins with stands above it on these pages, and why a claim was withdrawn below it.
+ABOVE_CARD = re.compile(
+    r'<div style="opacity:.8">.*?</div><div style="margin:2px 0 8px">.*?</div>|<div>Withdrawn: .*?</div>'
 )
 ROLES = {
     "source": "a sentence of a source",
     "literature": "a result of a paper",
     "ours": "a question of ours",
 }
+WHOSE = {"source": "a source's", "literature": "a paper's", "ours": "ours"}
 
 
 def page(id: str, known: Known) -> str:
@@ -44,8 +45,8 @@ def page(id: str, known: Known) -> str:
     parts = [
         f"---\norphan: true\n---\n# {record.statement}",
         _origin(record),
-        _raw(TITLE_OF_CARD.sub("", show.card(record)._repr_html_(), count=1)),
-        _withdrawn(record),
+        _raw(ABOVE_CARD.sub("", show.card(record)._repr_html_())),
+        _withdrawn(record, known),
         "## Every replicate",
         *_replicates(claim, record, known),
         *_gates(record),
@@ -55,6 +56,7 @@ def page(id: str, known: Known) -> str:
         "## What was registered before the data",
         registered(claim, record, known),
         "## Code, and how to run it again",
+        _not_the_claims_own(claim),
         *(code_of(id, known) for id in experiments(claim)),
         _neighbours(id, known),
     ]
@@ -77,15 +79,36 @@ def _origin(record):
     if record.role == "ours" or not record.source:
         return f"{where} · {ROLES[record.role]}"
     quote = f"> “{record.words}”\n>\n> — " if record.words else "> "
-    return (
-        f"{quote}{_words.who(record)} {{cite:p}}`{record.source}`\n\n{where} · {ROLES[record.role]}"
-    )
+    who = _words.who(record)
+    cited = f"{who} {{cite:p}}`{record.source}`"
+    if who not in _words.WHO.values():  # a paper, whose citation names it
+        cited = f"{{cite:t}}`{record.source}`"
+    return f"{quote}{cited}\n\n{where} · {ROLES[record.role]}"
 
 
-def _withdrawn(record):
+def _withdrawn(record, known):
+    """Return why a claim was withdrawn; ids of others are their sentences, as links."""
     if not record.withdrawn:
         return ""
-    return f":::{{warning}}\nThis claim was withdrawn: {record.withdrawn}\n:::"
+    text = re.sub(
+        r"[a-z0-9-]+/[a-z0-9-]+",
+        lambda found: _sentence_of(found[0], known) if found[0] in known.records else found[0],
+        record.withdrawn,
+    )
+    return f":::{{warning}}\nThis claim was withdrawn: {text}.\n:::"
+
+
+def _sentence_of(id, known):
+    return f"[“{known.records[id].statement.rstrip('.')}”]({TOP}{numbers.page(id)}.md)"
+
+
+def _not_the_claims_own(claim):
+    """Return what to expect of the code below where the claim's own data are not here."""
+    if any(one.experiment for one in claim.main):
+        return ""
+    if not experiments(claim):
+        return "The data are not here, so there is nothing to run."
+    return "The data of the sentence itself are not here. What follows belongs to *Elsewhere*."
 
 
 # ------------------------------------------------------------------------------------- replicates
@@ -120,6 +143,8 @@ def figure(
     if measured.region is None:
         agree = f"{share} are an instance."
     text = f"{len(values):,} replicates: {what}.{agree}"
+    found = _words.result(measured)
+    text += f" Result: {found}{' (estimate and 99 % interval)' if '[' in found else ''}."
     code = f" From `{quantity.values}`" + (
         f" and `{quantity.baseline}`" if quantity.baseline else ""
     )
@@ -146,23 +171,33 @@ def _what(measured):
 
 def _gates(record):
     rows = [
-        (", ".join(x for x in (setting.name, part.name) if x), gate)
+        (", ".join(x for x in (setting.name, part.name) if x), gate, part)
         for setting in record.main
         for part in setting.parts
         for gate in part.gates
     ]
     if not rows:
         return []
-    several = len({name for name, _ in rows}) > 1
+    several = len({name for name, _, _ in rows}) > 1
     lines = [
         f"- {f'*{name}:* ' if several and name else ''}{_words.asked_and_answered(gate)}"
-        f"{'' if gate.passed else ' **It fails.**'}"
-        for name, gate in rows
+        f"{'' if gate.passed else _failed(part)}"
+        for name, gate, part in rows
     ]
     return [
         f"## Could it have come out?\n\n{verdicts_link('Gates')} ask that before a verdict counts.",
         "\n".join(dict.fromkeys(lines)),
     ]
+
+
+def _failed(part):
+    """Return that a gate fails, and why a verdict stands that stands all the same."""
+    if part.word == verdict.NOT_TESTABLE:
+        return " **It fails.**"
+    why = "what it guards was found all the same"
+    if part.detail == "reversed":
+        why = "the effect goes the other way, which needs no gate"
+    return f" **It fails**, yet *{part.word}* stands: {why}."
 
 
 def _controls(record):
@@ -247,7 +282,8 @@ def index(known: Known, titles: Mapping[str, str]) -> str:
         show.headline(known.records.values()),
         "Each sentence leads to its page: every replicate, what was registered, the controls, the code. "
         "[How a verdict comes about](../docs/verdicts.md). "
-        "A dot (·) marks what stands in the results only, not in a lesson.",
+        "In small print: the result with its 99 % interval, and what would make the sentence true. Then whose it is: "
+        "a *source's*, a *paper's* or *ours*, and whether it stands in the *results only*, not in the lesson.",
     ]
     for lesson, mine in judge.by_lesson(known.records.values()).items():
         parts.append(f"## {titles[lesson]}")
@@ -259,12 +295,14 @@ def index(known: Known, titles: Mapping[str, str]) -> str:
 
 def _listed(record):
     """Return a claim's entry in the index."""
-    found, asked = _words.result(record.deciding).partition(" [")[0], _words.asked(record.deciding)
-    dot = "" if record.in_lesson else " ·"
+    found, asked = _words.result(record.deciding), _words.asked(record.deciding)
+    found = found.replace("[", "\\[").replace("]", "\\]")
+    whose = f"{WHOSE[record.role]}{'' if record.in_lesson else ', results only'}"
     word = f"{_words.MARK[record.word]} {record.word}" + (
         " (withdrawn)" if record.withdrawn else ""
     )
-    return f"- **{word}** [{record.statement}]({record.id}.md){dot} [{found}; true if {asked}]{{.claim-result}}"
+    line = f"[{found}; true if {asked} · *{whose}*]{{.claim-result}}"
+    return f"- **{word}** [{record.statement}]({record.id}.md) {line}"
 
 
 def write(folder: Path, known: Known, titles: Mapping[str, str]) -> int:

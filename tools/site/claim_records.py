@@ -68,7 +68,7 @@ def registered(claim: Claim, record: Record, known: Known) -> str:
         for quantity, measured in zip(claim.quantities(setting), result.parts, strict=True):
             name = ", ".join(x for x in (result.name, measured.name) if x)
             rows.append((f"true if{f' ({name})' if name else ''}", _asked(quantity, measured)))
-    rows.append(("why this size", claim.reason or "–"))
+    rows += _reasons(claim)
     rows.append(("known before", claim.known or "–"))
     for id in experiments(claim):
         one = known.registry.experiments[id]
@@ -84,6 +84,16 @@ def registered(claim: Claim, record: Record, known: Known) -> str:
     )
 
 
+def _reasons(claim):
+    """Return why each size was asked for: one row, or one for each part or setting that has a reason of its own."""
+    own = {one.name: one.reason for one in (*claim.main, *claim.parts) if one.reason}
+    if len(set(own.values())) > 1:
+        return [
+            (f"why this size{f' ({name})' if name else ''}", text) for name, text in own.items()
+        ]
+    return [("why this size", next(iter(own.values()), claim.reason or "–"))]
+
+
 def _asked(quantity, measured):
     what = (
         f"{quantity.statistic} of `{quantity.values}`"
@@ -95,10 +105,12 @@ def _asked(quantity, measured):
 
 
 def _drawn(id, known):
-    lines = [one for one in known.drawn if one.experiment == id]
-    many = len({(one.hash, one.arrays) for one in lines})
-    dates = ", ".join(dict.fromkeys(one.date for one in lines)) or "–"
-    return f"{dates}; draw number {many}" if many > 1 else f"{dates}, once"
+    first: dict[tuple, str] = {}
+    for one in known.drawn:
+        if one.experiment == id:
+            first.setdefault((one.hash, one.arrays), one.date)
+    dates = ", ".join(dict.fromkeys(first.values())) or "–"
+    return f"{dates}; draw number {len(first)}" if len(first) > 1 else f"{dates}, once"
 
 
 @cache

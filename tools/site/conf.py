@@ -3,7 +3,7 @@
 from importlib import metadata
 from pathlib import Path
 
-from tools.site import EXTRA, JUPYTERHUB, REPOSITORY, ROOT
+from tools.site import EXTRA, JUPYTERHUB, REPOSITORY, ROOT, SOURCE, literature
 from tools.site.theme import options
 
 # The one file that holds all of its letters; other files of MathJax are fetched when they are needed.
@@ -27,6 +27,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "tools.site.docstrings",
+    "tools.site.finish",
 ]
 exclude_patterns = ["notebooks/solutions", "notebooks/assignments"]
 # Types in docstrings are words, not names. (That every link leads somewhere is tested on what was built.)
@@ -41,12 +42,13 @@ myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 myst_heading_slug_func = "tools.site.theme.slug"
 
-bibtex_bibfiles = [str(ROOT / "references.bib")]
+bibtex_bibfiles = [str(SOURCE / literature.FILE)]
 bibtex_reference_style = "author_year"
 
 autodoc_typehints = "none"  # the docstrings say more
 autodoc_member_order = "bysource"
 napoleon_use_rtype = False
+napoleon_use_param = False  # several names of one description stay together
 default_role = "tools-code"
 
 html_theme = "sphinx_book_theme"
@@ -57,6 +59,7 @@ html_extra_path = [str(EXTRA)]
 html_css_files = ["course.css"]
 html_show_sphinx = False
 html_use_index = False
+html_domain_indices = False
 html_show_search_summary = (
     False  # it would fetch every page found, which no browser does from a disk
 )

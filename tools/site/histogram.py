@@ -10,16 +10,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.claims import _ruler
-from helpers.claims._numbers import number
+from helpers.claims._numbers import number, points
 from helpers.claims._ruler import LINE, Axis, Label
 from helpers.claims.entries import Region
 from helpers.claims.ledger import Measured
 
 BLUE, ORANGE, SKY = "#0072B2", "#D55E00", "#56B4E9"  # agrees, does not, the region
 HEIGHT = 110  # pixels: of the tallest bar
+THIN = 0.03  # half the width of such a bar, of the axis
 FEW = 12  # at most so many different values, each of several replicates, get a bar each
 MOST_BINS = 40
 FAR = 3.0  # so many times the distance between the quartiles beyond them, the axis ends
+NAME = {  # of the axis
+    "mean": "value of a replicate",
+    "mean difference": "difference in a pair",
+    "ratio": "ratio in a pair, log scale",
+    "proportion": "what a replicate says",
+    "difference of proportions": "difference in a pair",
+    "rank correlation": "rank correlation within a data set",
+    "": "value of a draw",
+}
 
 
 @dataclass(frozen=True)
@@ -62,8 +72,8 @@ def bars(values: np.ndarray, inside: np.ndarray, region: Region | None, log: boo
     different = np.unique(values)
     places = scaled(values, log)
     if len(different) <= min(FEW, len(values) // 3):
-        gaps = np.diff(scaled(different, log))
-        half = 0.4 * (gaps.min() if len(gaps) else 1.0)
+        at = scaled(different, log)
+        half = min([THIN * (np.ptp(at) or _unit(at[0])), *(0.4 * np.diff(at))])
         return [
             Bar(at - half, at + half, int(np.sum(places == at)), bool(inside[places == at][0]))
             for at in scaled(different, log)
@@ -82,12 +92,17 @@ def bars(values: np.ndarray, inside: np.ndarray, region: Region | None, log: boo
     return sorted(found, key=lambda bar: (bar.low, bar.inside))
 
 
+def _unit(place):
+    """Return a width for an axis on which all values stand in one place."""
+    return max(1.0, abs(place))
+
+
 def _edges(places, region, log):
     """Return equal bins that begin at an edge of the region, if it lies among the values."""
     low, high = float(places.min()), float(places.max())
     width = (high - low) / min(MOST_BINS, max(8, math.ceil(1.5 * math.sqrt(len(places)))))
     if not width > 1e-9 * max(1.0, abs(low)):  # all but equal
-        return np.array([low - 0.5, high + 0.5])
+        return np.array([low - THIN * _unit(low), high + THIN * _unit(low)])
     ends = [] if region is None else [x for x in (region.at_least, region.at_most) if x is not None]
     anchors = [x for x in scaled(np.array(ends), log) if low < x < high] if ends else []
     anchor = anchors[0] if anchors else low
@@ -138,11 +153,19 @@ def svg(measured: Measured, values: np.ndarray, inside: np.ndarray, alt: str) ->
     stacked = _ruler.lines(_ticks(shown, values, measured, axis, log))
     for level, line in enumerate(stacked):
         parts += [_ruler._text(label, bottom + LINE * (level + 1)) for label in line]
-    height = bottom + LINE * len(stacked) + 8
+    height = bottom + LINE * (len(stacked) + 1) + 8
+    parts.append(_ruler._text(Label(100, _name(measured)), height - 8, opacity=0.7))
     return (
         f'<svg role="img" aria-label="{html.escape(alt)}" width="100%" height="{height}" '
         f'font-size="13" style="display:block;overflow:visible">{"".join(parts)}</svg>'
     )
+
+
+def _name(measured):
+    """Return what the axis shows."""
+    name = NAME[measured.statistic]
+    in_points = points(measured.statistic, measured.unit)
+    return f"{name}, in percentage points" if in_points else name
 
 
 def _binary(measured, values):
@@ -157,7 +180,10 @@ def _is_mean(measured):
 def _axis(shown: Sequence[Bar], measured: Measured, log: bool) -> Axis:
     """Return an axis that holds all bars, no effect and the region's edges where they are not far off."""
     low, high = min(bar.low for bar in shown), max(bar.high for bar in shown)
-    span = (high - low) or 1.0
+    if len(shown) == 1:
+        middle = (low + high) / 2
+        low, high = middle - _unit(middle) / 2, middle + _unit(middle) / 2
+    span = high - low
     region, none = measured.region, _ruler.none_of(measured)
     marks = [none] if region is None else [region.at_least, region.at_most, none]
     for mark in (float(scaled(np.array(x), log)) for x in marks if x is not None):

@@ -15,6 +15,9 @@ MOVED = (
 )
 
 
+ELSEWHERE = " (GitHub shows only their words)"  # said of what the site shows
+
+
 def within(text: str, top: str) -> str:
     """Return a Markdown text with the links of the repository as links of the site.
 
@@ -30,6 +33,7 @@ def within(text: str, top: str) -> str:
     >>> within("[all](../results/README.md), [one](../results/README.md#post/x)", "../")
     '[all](../claims/index.md), [one](../claims/post/x.md)'
     """
+    text = text.replace(ELSEWHERE, "")
     text = ANCHOR.sub(r"[]{#\1}", text)  # as MyST knows it, so that its links find it
     text = SOLUTIONS.sub(r"{download}`\1 <\2>`", text)  # no pages, so that nobody meets them first
     text = CLAIM.sub(lambda found: f"]({top}claims/{found[1]}.md)", text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from helpers.claims import ledger, registry, show
 from helpers.claims.ledger import Record
 from tools import editions, notebooks
-from tools.site import EXTRA, ROOT, SOURCE, api, claim_pages, files, numbers, reading
+from tools.site import EXTRA, ROOT, SOURCE, api, claim_pages, files, literature, numbers, reading
 
 COPIED = (  # byte for byte, in the place that links of the pages name
     "notebooks/*.ipynb",
@@ -53,9 +53,9 @@ def write(source: Path = SOURCE, extra: Path = EXTRA) -> int:
     _text(source / "index.md", index(readme, titles, known.records))
     _text(source / "lab.md", (PAGES / "lab.md").read_text(encoding="utf-8"))
     _teaching(source / "docs" / "teaching" / "index.md", editions.write(extra / "editions"))
-    _text(
-        source / "bibliography.md", "# Literature\n\n```{bibliography}\n:all:\n:style: plain\n```\n"
-    )
+    _text(source / "bibliography.md", literature.PAGE)
+    cited = (ROOT / "references.bib").read_text(encoding="utf-8")
+    _text(source / literature.FILE, literature.prepared(cited))
     claim_pages.write(source, known, titles)
     api.write(source / "api")
     return sum(1 for suffix in ("md", "rst", "ipynb") for _ in source.rglob(f"*.{suffix}"))
@@ -125,12 +125,13 @@ def others(template: str) -> list[str]:
 def _card(lesson):
     """Return a lesson as a box of the start page, in HTML."""
     number, _, name = lesson["title"].partition(" ")
-    found = numbers.linked(lesson["found"], "")
+    found = numbers.linked(lesson["found"], "").replace("`val_loss`", "<code>val_loss</code>")
+    found = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", found)
     return (
         f'<div class="lesson"><div class="lesson-number">{number}</div><div>'
         f'<a class="lesson-title" href="{lesson["path"]}.html">{html.escape(name)}</a>'
         f'<div class="lesson-question">{html.escape(lesson["question"])}</div>'
-        f'<div class="lesson-found">{found.replace("`val_loss`", "<code>val_loss</code>")}</div>'
+        f'<div class="lesson-found">{found}</div>'
         f'<div class="lesson-minutes">{lesson["minutes"]} minutes</div></div></div>'
     )
 

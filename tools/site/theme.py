@@ -2,6 +2,8 @@
 
 import re
 
+FOOTER = "By the authors of the course. You may reuse text and figures under CC BY 4.0, code under the MIT licence."
+
 
 def options(repository: str, jupyterhub: str = "") -> dict:
     """Return the theme's options.
@@ -21,6 +23,8 @@ def options(repository: str, jupyterhub: str = "") -> dict:
         "max_navbar_depth": 2,
         "navigation_with_keys": False,
         "collapse_navbar": True,
+        "extra_footer": FOOTER,
+        "footer_content_items": ["extra-footer.html"],
         # The bar at the side holds the search; an empty one at the top takes no room.
         **{
             name: []
