@@ -34,7 +34,7 @@ SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#000000", "#999999"
 PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, BLACK, GREY)
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 2)), (0, (3, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-FRAME_COLOURS = 48
+FRAME_COLOURS = 64
 MOST_FRAMES = 60  # of an animation: a notebook stays below 2 MB
 # Names a folder where each figure that is shown is kept for slides, too.
 SLIDES = "GENERALIZE_SLIDES"
@@ -172,7 +172,8 @@ def animate(
     together = Image.new("RGB", (pictures[0].width, sum(one.height for one in pictures)))
     for index, one in enumerate(pictures):
         together.paste(one, (0, index * one.height))
-    palette = together.quantize(FRAME_COLOURS)  # one for all: no colour changes from frame to frame
+    # One palette for all, so that no colour changes from frame to frame; this method keeps lines' own colours.
+    palette = together.quantize(FRAME_COLOURS, Image.Quantize.FASTOCTREE)
     pictures = [base64.b64encode(_small(one, palette=palette)).decode("ascii") for one in pictures]
     name = (
         "animation-" + hashlib.sha256("".join(pictures).encode()).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 import base64
 import html.parser
+import io
 import json
 import re
 
@@ -11,6 +12,7 @@ import nbconvert
 import nbformat
 import numpy as np
 import pytest
+from PIL import Image
 
 from helpers import plots, stats
 
@@ -147,6 +149,17 @@ def test_an_animation_is_a_still_picture_that_becomes_a_player_where_scripts_run
     assert still[1] == "A dot &lt; moves from left to right." and still[2] == frames[-1]
     assert 'labels = ["1", "2", "5"]' in player
     assert player == animate(monkeypatch, [1, 2, 5])
+
+
+def test_no_colour_changes_from_frame_to_frame(monkeypatch):
+    player = animate(monkeypatch, [1, 2, 5])
+    frames = json.loads(re.search(r"frames = (\[.*?\])", player)[1])
+    pictures = [Image.open(io.BytesIO(base64.b64decode(frame))) for frame in frames]
+    assert len({tuple(picture.getpalette()) for picture in pictures}) == 1
+    blue = np.array([int(plots.BLUE[i : i + 2], 16) for i in (1, 3, 5)])
+    for picture in pictures:
+        away = np.abs(np.asarray(picture.convert("RGB"), int) - blue).sum(axis=2)
+        assert away.min() <= 3  # the dot is as blue as it was drawn
 
 
 @pytest.mark.parametrize(

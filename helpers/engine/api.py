@@ -133,7 +133,8 @@ def fit_many(
     -----
     ``history["loss"]`` is what Keras reports: the example-weighted mean over the epoch's batches while weights
     change, in training mode, penalties included. ``val_`` metrics are taken at the end of the epoch in inference
-    mode. Same call, same bits on the same machine, whatever the number of cores; between machines only statistically.
+    mode. Same call, same bits on the same machine, whatever the number of cores, unless it sums
+    over more than about 500 examples or units; between machines only statistically.
 
     A model in double precision is trained in double precision; ``runs.settings`` says so under "dtype", and under
     "keras" what the user's Keras is set to.

@@ -20,6 +20,7 @@ NAMES = {  # of the rulers, two lines at most
     "mass_stretched": "chance of a draw,\nstretched rays",
     "hessian": "curvature",
 }
+ROUND = [digit * 10.0**power for power in range(-4, 2) for digit in (1, 2, 3, 4, 6)]  # of a width
 
 
 def show_ellipse(found: Mapping[str, Any]) -> None:
@@ -40,7 +41,7 @@ def show_ellipse(found: Mapping[str, Any]) -> None:
     share = np.mean(radii**2) / 4
     left.set(aspect="equal", xlim=(-4.3, 4.3), ylim=(-2.2, 2.2))
     left.axis("off")
-    left.set_title(f"2 dimensions: {len(angles)} rays find {share:.0%}", fontsize=11)
+    left.set_title(f"2 dimensions: {len(angles)} rays find {100 * share:.0f} %", fontsize=11)
     sizes, lost = found["constants"]["dimensions"], found["missing"]
     right.plot(sizes, lost.T, "o", color=plots.BLUE, markersize=4, alpha=0.4)
     right.plot(sizes, lost.mean(axis=0), color=plots.BLUE, linewidth=2)
@@ -48,6 +49,7 @@ def show_ellipse(found: Mapping[str, Any]) -> None:
         sizes, found["constants"]["predicted"], ":", color=plots.BLACK, label="if all rays saw the mean curvature"
     )  # fmt: skip
     right.set(xscale="log", xlabel="dimensions", ylabel="orders of magnitude missed")
+    right.yaxis.set_major_formatter("{x:,.0f}")
     right.set_title("A thousand rays, more dimensions", fontsize=11)
     right.legend(loc="upper left", fontsize=9)
     most = lost[:, -1].mean()
@@ -59,8 +61,8 @@ def show_ellipse(found: Mapping[str, Any]) -> None:
         figure,
         "Left: rays evenly spread, axes 4 to 1; the area from the mean of the squared rays. Right: a thousand random "
         f"rays in ellipsoids whose axes spread over a factor of a hundred; dots: {len(lost)} draws.",
-        f"In two dimensions rays find {share:.0%} of an ellipse's area. With the dimension the volume that they miss "
-        f"grows to {most:.0f} orders of magnitude in {sizes[-1]:,} dimensions.",
+        f"In two dimensions rays find {100 * share:.0f} % of an ellipse's area. With the dimension the volume that "
+        f"they miss grows to {most:.0f} orders of magnitude in {sizes[-1]:,} dimensions.",
     )
 
 
@@ -137,10 +139,10 @@ def show_counts(found: Mapping[str, Any]) -> None:
     )
     left.set_title(f"More rays hardly help\n({size:,} dimensions)", fontsize=11)
     rows = {
-        "axes along the weights:\nplain rays": found["by_count"][:, -1],
-        "axes along the weights:\nstretched rays": found["stretched"],
-        "turned, 400 dimensions:\nplain rays": found["turned_plain"],
-        "turned, 400 dimensions:\nstretched rays": found["turned_stretched"],
+        f"{size:,} dimensions, axes along\nthe weights: plain rays": found["by_count"][:, -1],
+        f"{size:,} dimensions, axes along\nthe weights: stretched rays": found["stretched"],
+        "400 dimensions, turned:\nplain rays": found["turned_plain"],
+        "400 dimensions, turned:\nstretched rays": found["turned_stretched"],
     }
     for place, values in enumerate(rows.values()):
         right.barh(place, values.mean(), 0.55, color=plots.GREY)
@@ -153,11 +155,13 @@ def show_counts(found: Mapping[str, Any]) -> None:
     )
     right.grid(visible=False, axis="y")
     right.set_title("Stretching helps if the axes are known", fontsize=11)
+    left.yaxis.set_major_formatter("{x:,.0f}")
+    right.xaxis.set_major_formatter("{x:,.0f}")
     plots.show(
         figure,
         f"Left: {len(found['by_count'])} draws (thin) and their mean. Right: "
         "means of a thousand rays.",
-        f"From 2 to {counts[-1]:,} rays what is missed falls from {found['by_count'][:, 0].mean():.0f} to "
+        f"From 2 to {counts[-1]:,} rays what is missed falls from {found['by_count'][:, 0].mean():,.0f} to "
         f"{found['by_count'][:, -1].mean():.0f} orders. Stretched rays miss nothing if the axes are the weights, and "
         "as much as plain rays if the ellipsoid is turned.",
     )
@@ -220,7 +224,7 @@ def show_gaps(shares: Mapping[str, Any], alike: Mapping[str, Any]) -> None:
         marker = plots.MARKERS[column % len(plots.MARKERS)]
         left.plot(
             10 ** shares["radius"][:, column], 100 * shares["gap"][:, column], marker, color=color, markersize=6,
-            alpha=0.8, label=f"{share:.0%}",
+            alpha=0.8, label=f"{100 * share:.0f} %",
         )  # fmt: skip
     left.legend(title="wrong labels", fontsize=8, title_fontsize=8)
     left.set_title("More and more wrong labels", fontsize=11)
@@ -234,15 +238,16 @@ def show_gaps(shares: Mapping[str, Any], alike: Mapping[str, Any]) -> None:
         ax.set(xscale="log", xlabel="width of the basin, in units of each unit's weights")
         ax.set(ylabel="gap, percentage points")
         ax.minorticks_off()
-    _ticks(left, 10 ** shares["radius"])
-    _ticks(right, 10 ** alike["radius"][:6])
+        low, high = ax.get_xlim()
+        ax.set_xticks([tick for tick in ROUND if low < tick < high], minor=False)
+        ax.xaxis.set_major_formatter("{x:g}")
     across, within = (
         stats.rank_correlations(one["radius"], one["closeness"]).mean() for one in (shares, alike)
     )
     figure.suptitle(
-        "Width goes with the gap among networks made different,\nless among networks made alike"
+        "Wider basins, smaller gaps: clear among networks made different,\nweaker among networks made alike"
         if across > within
-        else "Width goes with the gap among networks made alike\nas among networks made different",
+        else "Wider basins, smaller gaps: as clear among networks made alike\nas among networks made different",
         fontsize="medium", fontweight="bold",
     )  # fmt: skip
     plots.show(
@@ -253,9 +258,3 @@ def show_gaps(shares: Mapping[str, Any], alike: Mapping[str, Any]) -> None:
         f"Mean rank correlation of width and generalization within a data set: {across:.2f} across shares of wrong "
         f"labels, {within:.2f} among networks made alike.",
     )
-
-
-def _ticks(ax, values):
-    """Put three plain numbers on a logarithmic axis."""
-    ends = np.quantile(values, [0.02, 0.5, 0.98])
-    ax.set_xticks(ends, [f"{end:.3f}" for end in ends])

@@ -70,8 +70,8 @@ def show_planes(
             (loss > basins.EDGE).any(axis=1), radii[(loss > basins.EDGE).argmax(axis=1)], reach
         )
         areas[name] = np.mean(edge[:-1] ** 2)
-        ax.set(aspect="equal")
-        ax.axis("off")
+        ax.set(aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+        ax.set_xlabel("in units of each unit's weights", fontsize=9)
         ax.set_title(f"{name}: basin in a plane", fontsize=11)
     wide = np.sqrt(areas["good"] / max(areas["bad"], np.finfo(np.float32).tiny))  # may be none
     sizes = widths["constants"]["weights"]
@@ -84,14 +84,14 @@ def show_planes(
         axes[2].annotate(
             f"×{ratio:.1f}",
             (size, order),
-            xytext=(-4, 8),
+            xytext=(7, -9),
             textcoords="offset points",
-            ha="right",
             fontsize=9,
         )
     axes[2].set(
-        xscale="log", yscale="log", xlabel="number of weights", ylabel="orders of magnitude"
-    )
+        xscale="log", yscale="log", xlabel="number of weights", ylabel="ratio of volumes,\norders of magnitude",
+        xlim=(None, 1.9 * sizes[-1]),
+    )  # fmt: skip
     axes[2].set_title("The same to the power of n", fontsize=11)
     figure.suptitle(
         f"Modest in a plane, up to {orders.mean(axis=0)[-1]:,.0f} zeros in n dimensions",
@@ -105,6 +105,13 @@ def show_planes(
         f"{widths['ratio'].mean(axis=0).min():.1f} and {widths['ratio'].mean(axis=0).max():.1f} for all sizes, while "
         f"the orders of magnitude grow from {orders.mean(axis=0)[0]:.0f} to {orders.mean(axis=0)[-1]:,.0f}.",
     )
+
+
+class Frame(float):
+    """A factor, with the words that stand beside the player."""
+
+    def __str__(self):
+        return f"layer 1 × {float(self):g}, layer 2 ÷ {float(self):g}"
 
 
 def play_rescaling(
@@ -134,8 +141,7 @@ def play_rescaling(
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.5))
     titles = {"euclidean": "plain length", "filter": "in units of each unit's weights"}
 
-    def draw(frame):
-        factor = factors[int(frame.split(":")[0]) - 1]
+    def draw(factor):
         for ax, (kind, reach) in zip(axes, reaches.items(), strict=True):
             ax.clear()
             ax.axhline(basins.EDGE, color=plots.BLACK, linewidth=1.3, linestyle=":")
@@ -150,12 +156,12 @@ def play_rescaling(
             )
         sharp = steepest[factors.index(factor)]
         figure.suptitle(
-            f"layer 1 × {factor:g}, layer 2 ÷ {factor:g}: the same function, largest curvature {sharp:,.1f}",
+            f"{factor}: the same function, largest curvature {sharp:,.1f}",
             fontsize="medium", fontweight="bold",
         )  # fmt: skip
 
     plots.animate(
-        figure, draw, [f"{k}: × {factor:g}" for k, factor in enumerate(factors, 1)],
+        figure, draw, [Frame(factor) for factor in factors],
         "One of your good networks, eight random rays; dotted: the edge of the basin.",
         f"Rescaling moves the loss along rays of plain length, and the largest curvature between {min(steepest):.1f} "
         f"and {max(steepest):,.0f}; along rays in units of each unit's weights nothing changes.", 500,

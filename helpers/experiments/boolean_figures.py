@@ -20,6 +20,7 @@ WORDS = {
     "random": "random labels",
 }
 ONCE = 1e7 / 2.0**128  # how often ten million draws by lot would find a given function
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def show_ranks(ranks: Mapping, simpler: Mapping) -> None:
@@ -45,11 +46,14 @@ def show_ranks(ranks: Mapping, simpler: Mapping) -> None:
     right.hist(by, edges, color=plots.BLUE, alpha=0.75, label="random networks")
     right.set(xlabel="new words in the table", ylabel="networks")
     right.set_title(f"Simpler than its own shuffle: {simpler['simpler'].mean():.1f} %")
+    right.yaxis.set_major_formatter("{x:,.0f}")
     right.legend(loc="upper left", fontsize=9)
+    digit, power = f"{ONCE:.0e}".split("e")
     plots.show(
         figure,
         f"Left: the third commonest function, the first that is not constant, was met {told['count'][2]:,.0f} "
-        f"times; by lot {ONCE:.0e} times. Right: {by.size:,} networks with at least 16 ones and 16 zeros.",
+        f"times; by lot {digit}·10{power.translate(RAISED)} times. Right: {by.size:,} networks with at least "
+        "16 ones and 16 zeros.",
         f"A falling curve of counts over ranks, from {told['count'][0]:,.0f} down to 1, and two histograms: the "
         "functions of random networks are simpler than their own answers in random order in "
         f"{simpler['simpler'].mean():.1f} % of cases.",

@@ -32,7 +32,7 @@ def show_riddle(found: Mapping) -> None:
         figure,
         f"{len(found['error'])} data sets of 1,000 signals, squared loss; thin: single data sets; means with 99 % "
         "intervals.",
-        f"Errors are fewest with {widths[means['error'].argmin()]} units, the squared error is lowest with "
+        f"Errors are fewest with {widths[means['error'].argmin()]:,} units, the squared error is lowest with "
         f"{widths[means['mse'].argmin()]} units; in between both have a peak.",
     )
 
@@ -87,6 +87,13 @@ def show_fifty(widths: Sequence[int], found: np.ndarray) -> None:
     )
 
 
+class Frame(int):
+    """A number of features, with the words that stand beside the player."""
+
+    def __str__(self):
+        return f"{int(self)} features"
+
+
 def show_player(
     seed: int, counts: Sequence[int], *, examples: int = 200, shown: float = 1.5
 ) -> None:
@@ -123,7 +130,7 @@ def show_player(
             xlabel="from signal to signal",
             ylabel="output of class 0",
         )
-        axes[0].set_title(f"{count} features")
+        axes[0].set_title(str(count))
         for ax, values, (_, label), color in zip(
             axes[1:], (error, mse), TWO, (plots.BLUE, plots.ORANGE), strict=True
         ):
@@ -138,7 +145,7 @@ def show_player(
     plots.animate(
         figure,
         draw,
-        list(counts),
+        [Frame(count) for count in counts],
         f"One draw, {examples} examples. Left: an output along straight lines through five new signals, cut at "
         f"{shown:g}. Dotted: as many features as examples.",
         f"The output is calm with few features, wild at {counts[worst]} features, where the squared error is largest, "
@@ -189,8 +196,8 @@ def show_features(found: Mapping, digits: Mapping) -> None:
     few, most = (np.median(found[f"mse_{place}"].astype(float)) for place in ("small", "large"))
     plots.show(
         figure,
-        f"{n} examples; {len(found['error'])} draws (digits: {len(digits['error'])}); means left, "
-        "medians right, cut at 10. Numbers: errors at 0.4, 1 and 20 features per example.",
+        f"{n} examples; {len(found['error'])} draws (digits: {len(digits['error'])}); means; "
+        "squared error: medians, cut at 10. Numbers: errors at 0.4, 1 and 20 features per example.",
         f"Errors and squared errors are largest where features per example are {peak:g}. At 20 the errors are fewer "
         f"than at 0.4; the squared error on MNIST-1D is {most:.3f} against {few:.3f}.",
     )
@@ -220,7 +227,8 @@ def show_why(found: Mapping, causes: Mapping) -> None:
     left.legend(loc="upper left")
     ridge = found["rise_ridge"].mean(dtype=float)
     left.set_title(
-        f"from 0.4 to 1: {found['rise'].mean(dtype=float):+.0f} points, with penalty {ridge:+.0f}"
+        f"rise, {len(found['error'])} draws: {found['rise'].mean(dtype=float):+.0f} points, with penalty {ridge:+.0f}",
+        fontsize=11,
     )
     kinds = (
         ("rise", "all there"),
@@ -250,12 +258,15 @@ def show_why(found: Mapping, causes: Mapping) -> None:
     right.grid(visible=False, axis="y")
     right.set(
         xlabel="rise of the errors, in points",
-        title=f"rise: {', '.join(f'{mean:+.0f}' for mean in means)} points",
+    )
+    right.set_title(
+        f"rise, {len(causes['rise'])} draws: {', '.join(f'{mean:+.0f}' for mean in means)} points",
+        fontsize=11,
     )
     plots.show(
         figure,
-        f"Left: {len(found['error'])} draws, means; shaded nine of ten draws. Right: errors at 1 minus errors at 0.4 "
-        f"features per example, {len(causes['rise'])} draws; diamonds: means with 99 % intervals.",
+        "Left: means, shaded nine of ten draws. Rise: errors at 1 minus errors at 0.4 features per example; dots: "
+        "draws; diamonds: means with 99 % intervals.",
         f"Towards as many features as examples errors rise by {found['rise'].mean(dtype=float):.1f} points, with a "
         f"tuned penalty by {ridge:.1f}; without small singular values by {means[1]:.1f}, without residuals by "
         f"{means[2]:.1f}.",
@@ -273,7 +284,7 @@ def show_networks(squared: tuple[Mapping, Mapping], cross: tuple[Mapping, Mappin
         widths = pair[0]["constants"]["widths"]
         looks = (
             (plots.BLUE, "-", "o", "all labels right"),
-            (plots.ORANGE, "--", "s", "15 % of them wrong"),
+            (plots.BLACK, "--", "s", "15 % of them wrong"),
         )
         for one, (color, line, marker, words) in zip(pair, looks, strict=True):
             style = (color, line, marker, words)
@@ -284,7 +295,7 @@ def show_networks(squared: tuple[Mapping, Mapping], cross: tuple[Mapping, Mappin
         upper.set_title(f"{title}:\n{rises[-2]:+.1f} points, with wrong labels {rises[-1]:+.1f}")
         by_width(lower, widths)
     grid[0, 0].set_ylabel("errors, in %")
-    grid[1, 0].set_ylabel("in training")
+    grid[1, 0].set_ylabel("training\nerrors, in %")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     counts = ", ".join(str(len(one["error"])) for one in (*squared, *cross))
     plots.show(
@@ -302,7 +313,7 @@ def show_split(found: Mapping) -> None:
     figure, ax = plt.subplots(figsize=(8, 4.4))
     lines = (
         ("total", plots.BLACK, "-", "o", "variance, together"),
-        ("initialisation", plots.ORANGE, "--", "s", "variance from the start"),
+        ("initialisation", plots.SKY, "--", "s", "variance from the start"),
         ("data", plots.BLUE, "-.", "^", "variance from the data"),
         ("bias", plots.GREEN, ":", "D", "squared bias"),
     )

@@ -20,16 +20,18 @@ def show_gaps(found: Mapping) -> None:
     )
     for ax, arm, name in zip(axes, ("network", "line"), ("A", "B"), strict=True):
         gap = found[f"gap_{arm}"].astype(float)
-        ax.hist(gap[gap >= 0.2], bins=bins, color=plots.BLUE)
-        ax.hist(gap[gap < 0.2], bins=bins, color=plots.ORANGE, hatch="//", edgecolor="white")
-        ax.axvline(0.2, color=plots.BLACK, linewidth=1.5, linestyle=":")
-        ax.text(
-            0.97,
-            0.93,
-            f"{np.mean(gap >= 0.2):.0%} above 0.2".replace("%", " %"),
-            transform=ax.transAxes,
-            ha="right",
+        above = f"0.2 or more: {100 * np.mean(gap >= 0.2):.0f} %"
+        ax.hist(gap[gap < 0.2], bins=bins, color=plots.BLUE, label="less than 0.2")
+        ax.hist(
+            gap[gap >= 0.2],
+            bins=bins,
+            color=plots.ORANGE,
+            hatch="//",
+            edgecolor="white",
+            label=above,
         )
+        ax.axvline(0.2, color=plots.BLACK, linewidth=1.5, linestyle=":")
+        ax.legend(loc="upper right", fontsize=10)
         ax.set(xlabel="validation minus training error", title=f"{name}: mean gap {gap.mean():.2f}")
     axes[0].set(ylabel="runs")
     plots.show(
@@ -38,35 +40,6 @@ def show_gaps(found: Mapping) -> None:
         "parameters, the other a straight line.",
         "Two histograms of the gap between validation and training error that cannot be told apart; A is the network, "
         "B the straight line.",
-    )
-
-
-def show_longer(found: Mapping) -> None:
-    """Show training error, validation error and excess risk against the epoch."""
-    epochs = found["constants"]["epochs"]
-    first = list(epochs).index(found["constants"]["first"][0])
-    figure, ax = plt.subplots(figsize=(8, 3.8))
-    looks = (
-        ("training", "training error", plots.BLUE, "-", "o"),
-        ("validation", "validation error", plots.ORANGE, "--", "s"),
-        ("excess", "error on new points", plots.GREEN, "-.", "^"),
-    )
-    for name, words, color, line, marker in looks:
-        values = found[name].astype(float)
-        change = values - values[:, first : first + 1]
-        plots.over_epochs(ax, epochs, change, color, line, marker, label=words, replicates=0)
-    ax.axhline(0, color=plots.BLACK, linewidth=1)
-    ax.axhline(0.2, color=plots.GREY, linewidth=1.5, linestyle=":")
-    ax.set(xscale="log", xlabel="epoch", ylabel="change since epoch 200")
-    ax.set_xticks(epochs, [f"{epoch:,}" for epoch in epochs])
-    ax.minorticks_off()
-    ax.set_title("Training on lowers the training error and raises the error on new points")
-    ax.legend(loc="upper left")
-    plots.show(
-        figure,
-        f"Means of {len(found['excess'])} networks with 99 % intervals; dotted: 5 % of the noise variance.",
-        "From epoch 200 to 2,000 the training error falls a little, the validation error and the error on new points "
-        "rise a little.",
     )
 
 
@@ -87,7 +60,7 @@ def show_choices(found: Mapping, row: int = 0) -> None:
     spread = np.quantile(training[row], 0.9)
     left.set(xlabel="training error", ylabel="error on new points", yscale="log")
     shown = excess[row][training[row] <= spread]
-    left.set(xlim=(training[row].min() - 0.02, spread), title="one data set")
+    left.set(xlim=(training[row].min() - 0.02, spread + 0.02), title="one data set")
     left.set(ylim=(0.7 * shown.min(), 5 * shown.max()))
     left.legend(loc="upper right", fontsize=10)
     (low, high), (left_end, right_end) = left.get_ylim(), left.get_xlim()
@@ -97,7 +70,7 @@ def show_choices(found: Mapping, row: int = 0) -> None:
         "by\ntraining": (found["chosen_by_training"], plots.ORANGE),
         "by\nvalidation": (found["chosen_by_validation"], plots.BLUE),
         "the post's\nrecipe": (found["post"], plots.PINK),
-        "the best,\nunknown": (found["best"], plots.GREEN),
+        "the best,\nunknown": (found["best"], plots.GREY),
     }
     rng = np.random.default_rng(0)  # of where the dots are drawn only
     for place, (values, color) in enumerate(chosen.values()):
@@ -108,7 +81,8 @@ def show_choices(found: Mapping, row: int = 0) -> None:
         )
     right.set(
         yscale="log",
-        ylim=(np.quantile(found["best"], 0.02), None),
+        ylabel="error on new points",
+        ylim=(0.7 * found["best"].min(), None),
         title=f"{len(training)} data sets",
     )
     right.set_xticks(range(len(chosen)), list(chosen))

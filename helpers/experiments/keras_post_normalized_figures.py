@@ -14,8 +14,8 @@ from helpers.experiments import keras_post_normalized as world
 
 LOOKS = {  # colour, line, width
     "plain": (plots.GREEN, "-.", 2.2),
-    "moving": (plots.ORANGE, "-", 2.6),
-    "recomputed": (plots.BLUE, "--", 2.6),
+    "moving": (plots.BLUE, "-", 2.6),
+    "recomputed": (plots.ORANGE, "--", 2.6),
 }
 NAMES = {
     "plain": "without batch normalization",
@@ -94,7 +94,7 @@ def show_fifty(sets: Sequence[Dataset], plain: np.ndarray, normalized: np.ndarra
     for ax, kind, curves in zip(axes, ("plain", "moving"), (plain, normalized), strict=True):
         color, line, _ = LOOKS[kind]
         curves = np.asarray(curves)[..., 0]
-        plots.band(ax, x, curves, color=color, line=line)
+        plots.band(ax, x, curves, color=color, line=line, label="mean")
         _truth(ax, x)
         places = np.stack([one.x_val[:, 0] for one in sets])
         wanted = np.stack([one.y_val[:, 0] for one in sets])
@@ -102,6 +102,7 @@ def show_fifty(sets: Sequence[Dataset], plain: np.ndarray, normalized: np.ndarra
         means.append(float(np.mean((found - wanted) ** 2)))
         name = "with" if kind == "moving" else "without"
         ax.set(xlabel="x", title=f"{name} batch normalization: {means[-1]:.1f}")
+        ax.legend(loc="upper left")
     axes[0].set(ylabel="y")
     plots.show(
         figure,
@@ -144,7 +145,7 @@ def show_switch(
     def draw(frame):
         left.clear()
         _points(left, np.concatenate([one.x_train, one.y_train], axis=1))
-        for kind, curve in (("recomputed", exact), ("moving", curves[int(frame)])):
+        for kind, curve in (("moving", curves[int(frame)]), ("recomputed", exact)):
             color, line, thick = LOOKS[kind]
             left.plot(
                 x[:, 0], curve, line, color=color, linewidth=thick, label=NAMES[kind].split(", ")[1]
@@ -158,7 +159,7 @@ def show_switch(
         figure,
         draw,
         [Frame(frame) for frame in frames],
-        f"Right: {path.n} registered networks, means with 99 % intervals.",
+        f"Left: your network. Right: {path.n} registered networks, means with 99 % intervals.",
         f"The mean harm falls from {path.start:.1f} at the switch to {path.end:.1f} although no weight moves; with "
         f"recomputed statistics it is {path.exact:.1f} at the switch.",
         milliseconds=350,
@@ -214,12 +215,12 @@ class Path:
             x[shown],
             mean[shown],
             reach[:, shown],
-            color=plots.ORANGE,
+            color=plots.BLUE,
             linestyle="-",
             marker="D",
             markersize=4,
             capsize=2,
-            label="the same, weights stopped",
+            label="moving averages, weights stopped",
         )
         ax.axvline(self.epochs, color=plots.BLACK, linestyle=":", linewidth=1.5)
         ax.axhline(0, color=plots.BLACK, linewidth=1)
@@ -227,7 +228,8 @@ class Path:
         ax.set_ylabel("validation error, with minus without")
         ax.set_xlim(self.looks[0] - 5, x[-1] + 5)
         ax.set_ylim(
-            min(-0.3, float(np.min(mean)) - 0.3), float(np.max(self.before["moving"][0])) * 1.15
+            min(-0.3, float(np.min(mean)) - 0.3),
+            1.2 * float(np.max(self.before["moving"][0] + self.before["moving"][1][1])),
         )
         ax.set_title(f"{self.n} networks: the harm")
         ax.legend(loc="upper right", fontsize=10)
@@ -242,8 +244,8 @@ def _means(values):
 
 
 PARTS = {  # of the harm: which difference, colour, hatch
-    "the lag: it goes once the weights stop": ("moving", "stopped", plots.ORANGE, ""),
-    "the rest: it stays": ("stopped", None, plots.BLUE, "//"),
+    "the lag: it goes once the weights stop": ("moving", "stopped", "#C8C8C8", ""),
+    "the rest: it stays": ("stopped", None, "#555555", "//"),
 }
 
 

@@ -132,7 +132,7 @@ def show_strengths(
     strengths = line["constants"]["strengths"].astype(float)
     x, curves = line["constants"]["x"].astype(float), line["curves"][row]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
-    looks = ((plots.BLACK, "-", "o"), (plots.SKY, "--", "s"), (plots.YELLOW, "-.", "^"))
+    looks = ((plots.PINK, "-", "o"), (plots.SKY, "--", "s"), (plots.YELLOW, "-.", "^"))
 
     def draw(frame):
         at = float(frame.split()[-1])
@@ -158,10 +158,10 @@ def show_strengths(
         right.axhline(100, color=plots.BLACK, linewidth=1)
         right.axvline(place, color=plots.GREY, linewidth=5, alpha=0.4)
         right.set_xticks(range(len(strengths)), [f"{one:g}" for one in strengths], rotation=60)
-        right.set(ylim=(0, 200), xlabel="L2 strength")
+        right.set(ylim=(0, 215), xlabel="L2 strength")
         right.set_ylabel("error on new data, % of that without penalty", fontsize=11)
-        right.set_title("Under the black line L2 helps")
-        right.legend(loc="lower left")
+        right.set_title("Below 100 %: L2 helps")
+        right.legend(loc="upper left")
 
     plots.animate(
         figure, draw,

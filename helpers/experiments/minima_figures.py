@@ -13,6 +13,7 @@ from helpers.experiments import minima, random_search
 
 REACH = 17.0  # of the maps, in units of x
 SIDE = 110  # pixels
+PERCENT = PercentFormatter(1, decimals=0, symbol=" %")
 GOOD, BAD = (plots.BLUE, "-", "o"), (plots.ORANGE, "--", "s")  # colour, line, marker
 REGIONS = ("#CFE3F2", "#FBE0C8")
 
@@ -75,21 +76,19 @@ def show_fifty(tests: Mapping[str, np.ndarray], fits: Mapping[str, np.ndarray]) 
         color, _, marker = (GOOD, BAD)[row]
         up = row + rng.uniform(-0.3, 0.3, len(values))
         ax.plot(values, up, marker, color=color, alpha=0.6, markersize=6)
-        names.append(f"{name}:\n{np.mean(fits[name]):.0%} fit")
+        names.append(f"{name}:\n{100 * np.mean(fits[name]):.0f} % fit")
     ax.axvline(minima.BAD, color=plots.BLACK, linestyle=":", linewidth=1.5)
     ax.set_yticks(range(len(tests)), names)
     ax.set(xlabel="share of new points that the network gets right", ylim=(-0.6, 1.6))
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.xaxis.set_major_formatter(PERCENT)
     ax.grid(visible=False, axis="y")
     ax.invert_yaxis()
-    means = [values.mean() for values in tests.values()]
-    ax.set_title(
-        f"One recipe, two kinds of labels: {means[0]:.0%} and {means[1]:.0%} of new points right"
-    )
+    means = [f"{100 * values.mean():.0f} %" for values in tests.values()]
+    ax.set_title(f"One recipe, two kinds of labels: {means[0]} and {means[1]} of new points right")
     plots.show(
         figure,
         "Each dot is a network. Fit: all 66 clean points right. Dotted: 53 %, below which Huang et al. call it bad.",
-        f"With true labels the networks get {means[0]:.0%} of new points right, with flipped ones {means[1]:.0%}.",
+        f"With true labels the networks get {means[0]} of new points right, with flipped ones {means[1]}.",
     )
 
 
@@ -124,7 +123,7 @@ def show_robust(found: Mapping[str, Mapping]) -> None:
         told.append(f"{name} {ratio:.1f}")
     first = np.atleast_1d(axes)[0]
     first.set(ylabel="clean points still right", ylim=(0.45, 1.02))
-    first.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    first.yaxis.set_major_formatter(PERCENT)
     first.legend(loc="lower left")
     drawn, n = (
         " and ".join(str(count) for count in counts)
@@ -149,11 +148,14 @@ def show_circles(radius: float, orders: float, weights: int) -> None:
         left.add_patch(
             plt.Circle((0, 0), size, fill=False, color=color, linestyle=line, linewidth=3)
         )
-        left.annotate(name, (0, size), ha="center", va="bottom", color=color, fontweight="bold")
+        left.annotate(
+            name, (0, size), xytext=(0, 5), textcoords="offset points", ha="center", va="bottom",
+            color=color, fontweight="bold",
+        )  # fmt: skip
     edge = 1.25 * radius
-    left.set(xlim=(-edge, edge), ylim=(-edge, edge), aspect="equal", xticks=(), yticks=())
+    left.set(xlim=(-edge, edge), ylim=(-edge, edge), aspect="equal")
     left.set_title(f"radii: {radius:.2f} to 1")
-    left.grid(visible=False)
+    left.set_axis_off()
     numbers = np.logspace(0.3, np.log10(weights), 60)
     right.plot(numbers, numbers * np.log10(radius), color=plots.GREEN, linewidth=2.6)
     small = numbers * np.log10(10 ** (10_000 / 268_346))
@@ -166,6 +168,10 @@ def show_circles(radius: float, orders: float, weights: int) -> None:
         ha="right",
         color=plots.GREEN,
         fontweight="bold",
+    )
+    right.plot(weights, orders, "*", color=plots.BLACK, markersize=13)
+    right.annotate(
+        f"{orders:,.0f}", (weights, orders), xytext=(-8, 6), textcoords="offset points", ha="right"
     )
     right.annotate(
         "ratio 1.09",
@@ -181,12 +187,13 @@ def show_circles(radius: float, orders: float, weights: int) -> None:
         yscale="log",
         xlabel="number of weights",
         ylabel="orders of magnitude in volume",
+        ylim=(None, 1e6),
     )
     right.set_title("the volume is the radius to the power of n")
     plots.show(
         figure,
-        f"Left: mean radii of the two basins in the large network. Right: ratio of two balls' volumes in n dimensions. "
-        f"Dotted: the 10,000 orders of Huang et al. Averaging volumes over rays, not radii: {orders:,.0f}.",
+        "Left: mean radii of the two basins in the large network. Right: ratio of two balls' volumes in n dimensions. "
+        "Dotted: the 10,000 orders of Huang et al. Star: volumes averaged over rays, not radii.",
         f"Two circles, with radii {radius:.2f} and 1. In {weights:,} dimensions the volumes of such balls differ by "
         "tens of thousands of orders of magnitude; 10,000 need a ratio of radii of 1.09 only.",
     )
@@ -213,14 +220,14 @@ def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
                 label=arm,
                 linewidth=2.4,
             )
-            ends[arm] = [f"{share:.0%}" for share in paths.mean(axis=0)[[0, -1]]]
+            ends[arm] = [f"{100 * share:.0f} %" for share in paths.mean(axis=0)[[0, -1]]]
         first, last = (np.sum(one["path_bad"][:, at] < minima.BAD) for at in (0, -1))
         low.append(f"{name} {first} of {len(one['after_bad'])}, then {last}")
         ax.axhline(minima.BAD, color=plots.BLACK, linestyle=":", linewidth=1.5)
         ax.set(
             xlabel="further steps", ylim=(0.4, 1.02), title=f"{name}: {' to '.join(ends['bad'])}"
         )
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.yaxis.set_major_formatter(PERCENT)
         told.append(
             f"{name}: bad ones from {' to '.join(ends['bad'])}, good ones from {' to '.join(ends['good'])}"
         )
@@ -264,9 +271,9 @@ def _near(ax, found):
 TASKS = {  # colour, line, marker, words
     "half_plane": (plots.GREEN, "-", "^", "half-plane"),
     "xor": (plots.SKY, "-", "v", "XOR"),
-    "moons": (plots.BLUE, "-", "o", "two moons"),
+    "moons": (plots.BLACK, "-", "o", "two moons"),
     "stripes": (plots.PINK, ":", "D", "stripes"),
-    "spirals": (plots.ORANGE, "--", "s", "spirals"),
+    "spirals": (plots.YELLOW, "--", "s", "spirals"),
 }
 
 
@@ -280,8 +287,8 @@ def show_guesses(found: Mapping) -> None:
     tasks = {task: look for task, look in TASKS.items() if f"good_{task}_{counts[0]}" in found}
     for ax, (task, (color, line, marker, words)) in zip(pictures, tasks.items(), strict=False):
         _, (x, y) = random_search.draw(task, 0, 1)
-        ax.scatter(*x.T, s=5, c=np.where(y, plots.ORANGE, plots.BLUE))
-        ax.set(aspect="equal", xticks=(), yticks=())
+        ax.scatter(*x.T, s=5, c=np.where(y, "#C8C8C8", color))
+        ax.set(aspect="equal", adjustable="datalim", xticks=(), yticks=())
         ax.set_title(words, color=color, fontsize=11)
         shown = [p for p in counts if np.mean(found[f"testable_{task}_{p}"]) >= 0.5]
         means = [
@@ -296,24 +303,25 @@ def show_guesses(found: Mapping) -> None:
             shown, means, line, color=color, marker=marker, label=words, linewidth=2.4, **under
         )
         ends[words] = means[-1] if means else np.nan
-    main.axhline(0.5, color=plots.BLACK, linestyle=":", linewidth=1.5)
+    main.axhline(0.5, color=plots.BLACK, linestyle=":", linewidth=1.5, label="as many good as bad")
     main.set(
         xlabel="training points",
-        ylabel="good ones, of good and bad",
+        ylabel="good, as a share of good and bad",
         ylim=(-0.08, 1.04),
         xticks=counts,
     )
-    main.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    main.legend(loc="center right")
+    main.yaxis.set_major_formatter(PERCENT)
+    for handle in main.legend(loc="lower right", ncols=2).legend_handles:
+        handle.set_markersize(8)
     mostly = [words for words, share in ends.items() if share > 0.5]
     main.set_title(f"Good ones outnumber bad ones on: {', '.join(mostly) or 'no picture'}")
     n, drawn = len(found[f"testable_moons_{counts[0]}"]), found["constants"]["draws"][0]
     plots.show(
         figure,
-        f"Top: the tasks, {n} data sets of each; {drawn:,} random networks a set. A mark: mean over sets with 100 "
-        "networks that fit, 20 % of them good or bad; none where under half qualify.",
+        f"{n} data sets a task, each with {drawn:,} random networks. Marks: means. A data set counts if 100 networks "
+        "fit and a fifth of these are good or bad. No mark: fewer than half count.",
         "Good ones among good and bad random networks that fit, at the largest number of points: "
-        + ", ".join(f"{words} {share:.0%}" for words, share in ends.items()) + ".",
+        + ", ".join(f"{words} {100 * share:.0f} %" for words, share in ends.items()) + ".",
     )  # fmt: skip
 
 
@@ -351,7 +359,6 @@ def show_flatter(found: Mapping) -> None:
             right.errorbar(
                 ratio.estimate, row + up, xerr=[[ratio.estimate - ratio.low], [ratio.high - ratio.estimate]],
                 color=color, marker=marker, markersize=9, markerfacecolor=fill, capsize=4, linewidth=2,
-                label=None if row else ("relative to the weights" if kind == "radius" else "plain distance"),
             )  # fmt: skip
         flat = np.exp(np.mean(np.log(found[f"radius_{arm}"] / found["radius_plain"])))
         told.append(f"{words} {one.estimate:.1f} points, radius times {flat:.2f}")
@@ -359,16 +366,21 @@ def show_flatter(found: Mapping) -> None:
         matched = (found[f"matched_error_{arm}"] - found["matched_error_plain"]).mean()
         early.append(f"{matched:.1f} ({words})")
     for ax, none, label, title in (
-        (left, 0, "errors minus plain training's, % points", "errors on new signals"),
+        (left, 0, "errors minus plain's, percentage points", "errors on new signals"),
         (right, 1, "radius of the basin over plain training's", "flatness, at equal loss"),
     ):
-        ax.axvline(none, color=plots.BLACK, linestyle=":", linewidth=1.5)
+        ax.axvline(none, color=plots.BLACK, linestyle=":", linewidth=1.5, label="plain training")
         ax.set(xlabel=label, title=title)
         ax.grid(visible=False, axis="y")
         ax.invert_yaxis()
     left.set_yticks(range(len(others)), [ARMS[arm][2] for arm in others])
     right.set_yticks(range(len(others)), [""] * len(others))
-    right.legend(loc="best", fontsize=9)
+    for fill, words in (
+        (plots.GREY, "radius relative to the weights"),
+        ("white", "plain distance"),
+    ):
+        right.plot([], [], "o", color=plots.GREY, markersize=9, markerfacecolor=fill, label=words)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.suptitle(
         f"Errors against plain training's, in percentage points:\n{', '.join(short)}",
         fontsize="medium",

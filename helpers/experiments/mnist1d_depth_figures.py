@@ -11,10 +11,10 @@ from helpers import plots, stats
 
 LOOKS = {  # colour, line, marker, words
     "plain": (plots.GREEN, "-.", "^", "plain"),
-    "he": (plots.YELLOW, "--", "s", "plain, He start"),
+    "he": (plots.YELLOW, "--", "s", "He initialisation"),
     "normalized": (plots.BLUE, "-", "o", "batch normalization"),
     "gentle": (plots.SKY, "--", "v", "batch norm., a little drift put back"),
-    "wandering": (plots.ORANGE, (0, (5, 1, 1, 1)), "P", "batch norm., wandering drift put back"),
+    "wandering": (plots.BLACK, (0, (5, 1, 1, 1)), "P", "batch norm., wandering drift put back"),
     "jumping": (plots.PINK, ":", "D", "batch norm., jumping drift put back"),
 }
 
@@ -38,30 +38,31 @@ def show_rates(found: Mapping[str, Mapping]) -> None:
             ax.plot(rates, np.median(took, axis=0), **style)
         most.append(longest)
         best = {kind: np.log(arrays[f"epochs_{kind}"].astype(float)).mean() for kind in KINDS}
-        factors[name] = {kind: np.exp(best["plain"] - best[kind]) for kind in KINDS}
+        factors[name] = {kind: np.exp(best[kind] - best["plain"]) for kind in KINDS}
         ax.axhline(longest, color=plots.BLACK, linestyle=":", linewidth=1.5)
         ax.set(xscale="log", xlabel="learning rate", ylabel="epochs to the training loss")
         ax.set_xticks(rates[::2], [f"{rate:.2g}" for rate in rates[::2]])
         ax.minorticks_off()
         ax.set_ylim(0, 1.08 * longest)
         times, start = factors[name]["normalized"], factors[name]["he"]
-        ax.set_title(f"{name}, times as fast:\nbatch norm. {times:.1f}, He {start:.1f}")
+        ax.set_title(
+            f"{name}, epochs relative to plain:\nbatch norm. {times:.2f}, He initialisation {start:.2f}"
+        )
     handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     one = next(iter(found.values()))
     n = " and ".join(str(len(arrays["epochs_plain"])) for arrays in found.values())
     within = f"{most[0]:g}" + "".join(f" ({epochs:g})" for epochs in most[1:])
     told = "; ".join(
-        f"{name}: batch normalization {f['normalized']:.1f}, He {f['he']:.1f}"
+        f"{name}: batch normalization {f['normalized']:.2f}, He initialisation {f['he']:.2f}"
         for name, f in factors.items()
     )
     plots.show(
         figure,
         f"Epochs to a training loss of {one['constants']['target'][0]:g}; on the dotted line: not within {within} "
-        f"epochs. Medians, shaded nine of ten networks, n = {n}. In the titles: compared with plain, each at its own "
-        "best rate.",
-        f"Curves of epochs against learning rate. How many times as fast as plain: {told}. With batch normalization "
-        "the curve reaches further to high rates.",
+        f"epochs. Medians, shaded nine of ten networks, n = {n}. In the titles: each kind at its own best rate.",
+        f"Curves of epochs against learning rate. How many times as many epochs as plain: {told}. With batch "
+        "normalization the curve reaches further to high rates.",
     )
 
 
@@ -106,7 +107,7 @@ def show_errors(found: Mapping) -> None:
     plots.show(
         figure,
         f"{len(found['error_plain'])} data sets, each dot a network; diamonds: means with 99 % intervals.",
-        f"Errors on new signals: plain {means[0]:.1f} %, He start {means[1]:.1f} %, batch normalization "
+        f"Errors on new signals: plain {means[0]:.1f} %, He initialisation {means[1]:.1f} %, batch normalization "
         f"{means[2]:.1f} %.",
     )
 
@@ -138,7 +139,7 @@ def show_why(drift: Mapping, gradient: Mapping) -> None:
     right.set_xticks(shares, [f"{share:g}" for share in shares])
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     took = {arm: drift[f"epochs_{arm}"].mean() for arm in arms}
-    words = {"plain": "plain", "he": "He start", "normalized": "batch normalization"}
+    words = {"plain": "plain", "he": "He initialisation", "normalized": "batch norm."}
     words["jumping"] = "jumping drift"
     last = drift["losses_plain"].shape[1]
     late = {arm: " or more" if (drift[f"epochs_{arm}"] >= last).any() else "" for arm in took}
@@ -151,6 +152,6 @@ def show_why(drift: Mapping, gradient: Mapping) -> None:
         f"{gradient['loss_plain'].mean():.1f}.",
         "Mean epochs to a training loss of 1: "
         + ", ".join(f"{LOOKS[arm][3]} {value:.0f}{late[arm]}" for arm, value in took.items())
-        + ". Along a step the gradient changes less with batch normalization; with the He start as much as in the "
+        + ". Along a step the gradient changes less with batch normalization; with He initialisation as much as in the "
         "plain network.",
     )

@@ -70,8 +70,8 @@ def show_stopping(found: Mapping) -> None:
     figure.suptitle("After the best moment to stop the loss rises, the error does not")
     plots.show(
         figure,
-        f"Mean of {len(found['loss'])} networks, and the band that holds nine of ten. In the titles: means of all "
-        f"{n:,} at stop and end.",
+        f"Thick: mean of {len(found['loss'])} networks; shaded: nine of ten; thin: single ones. In the titles: "
+        f"means of all {n:,} at stop and end.",
         "The cross-entropy on new signals falls for some twenty epochs and then more than doubles; the error of the "
         "same networks falls and stays level.",
     )

@@ -17,6 +17,8 @@ LOOKS = {  # colour, line, marker
     "mlp": (plots.BLUE, "-", "o"),
     "one": (plots.ORANGE, "--", "s"),
     "means": (plots.GREY, "-.", "v"),
+    "averaged": (plots.PINK, ":", "D"),
+    "other": (plots.SKY, "--", "s"),  # a plain network that is trained otherwise
 }
 PAIRS = {  # rows of the figure of agreement: array, words, look
     "kappa_mlp_twin": ("network and its twin", "mlp"),
@@ -39,7 +41,7 @@ def show_agreement(found: Mapping, told: Container[str] = PAIRS) -> None:
     for at, (name, (words, look)) in enumerate(PAIRS.items()):
         values, (color, _, marker) = np.asarray(found[name], float), LOOKS[look]
         if name not in told:
-            ax.text(0.65, at, "?", ha="center", va="center", fontsize=16)
+            ax.text(1.02, at, "?", va="center", fontsize=16, transform=ax.get_yaxis_transform())
             means[words] = None
             continue
         heights = at + rng.uniform(-0.16, 0.16, len(values))
@@ -165,7 +167,7 @@ def show_accuracy(found: Mapping[int, Mapping]) -> None:
 
 
 KINDS = {
-    "mlp": ("network", "mlp"), "copies": ("network, shifted copies", "one"), "cnn": ("convolutional network", "cnn"),
+    "mlp": ("network", "mlp"), "copies": ("network, shifted copies", "other"), "cnn": ("convolutional network", "cnn"),
 }  # fmt: skip
 
 
@@ -196,7 +198,7 @@ def show_shuffled(found: Mapping) -> None:
 
 NETWORKS = {
     "mlp": ("plain network", "mlp"), "pooled": ("convolutions and pooling", "cnn"),
-    "averaged": ("then averaged over positions", "nngp"),
+    "averaged": ("then averaged over positions", "averaged"),
 }  # fmt: skip
 
 
@@ -232,8 +234,8 @@ def show_shifts(found: Mapping) -> None:
 
 
 ARMS = {
-    "clean": ("network", plots.BLUE, "-", "o"),
-    "noisy": ("network, 40 % wrong labels", plots.ORANGE, "--", "s"),
+    "clean": ("network", *LOOKS["mlp"]),
+    "noisy": ("network, 40 % wrong labels", *LOOKS["other"]),
 }
 
 
@@ -244,7 +246,7 @@ def show_pixels(found: Mapping, best=(1, 2, 3, 5, 7, 10), random=(5, 10, 50)) ->
     curves = [
         (axes[0], best, "best_{}_noisy", *ARMS["noisy"]),
         (axes[0], best, "best_{}_clean", *ARMS["clean"]),
-        (axes[0], best, "neighbour_{}", "nearest neighbour", plots.BLACK, ":", "D"),
+        (axes[0], best, "neighbour_{}", "nearest neighbour", *LOOKS["one"]),
         (axes[1], random, "random_{}_noisy", *ARMS["noisy"]),
         (axes[1], random, "random_{}_clean", *ARMS["clean"]),
     ]
@@ -309,13 +311,13 @@ def play_path(one, weights: list, most: int = 15) -> None:
         for at in np.flatnonzero(images[count] != images[0]):
             row, column = divmod(int(at), 28)
             box = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, linewidth=2)
-            box.set_edgecolor(plots.ORANGE)
+            box.set_edgecolor(plots.PINK)
             picture.add_patch(box)
         picture.set_axis_off()
         says = int(given[count].argmax())
         picture.set_title(f"the network says {says}")
         bars.clear()
-        colors = [plots.BLUE if k == label else plots.ORANGE for k in range(10)]
+        colors = [plots.BLUE if k == label else plots.GREY for k in range(10)]
         bars.bar(range(10), 100 * given[count], color=colors)
         bars.set(ylim=(0, 100), xlabel="class", ylabel="given by the network, in %")
         bars.set_xticks(range(10))
@@ -332,8 +334,8 @@ def play_path(one, weights: list, most: int = 15) -> None:
         figure,
         draw,
         [Frame(count) for count in range(needed + 1)],
-        f"A test digit, its class {label} in blue; orange frames: changed pixels. Below: its five nearest training "
-        "digits.",
+        f"A test digit; pink frames: changed pixels. Bars: its class {label} in blue, the others in grey. Below: its "
+        "five nearest training digits.",
         f"After {needed} changed pixels the network says {end} for a {label}. Of its five nearest training digits "
         f"{same} are still a {label}.",
         milliseconds=700,

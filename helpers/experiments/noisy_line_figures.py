@@ -18,16 +18,6 @@ PARTS = {
     "slope": ("too steep or too flat", plots.SKY, "//"),
     "wiggle": ("wiggle", plots.ORANGE, "xx"),
 }
-RIVALS = {
-    "least_squares": "least-squares line",
-    "gaussian_process": "Gaussian process",
-    "spline": "smoothing spline",
-    "polynomial_5": "polynomial of degree 5",
-    "nearest_10": "mean of the nearest 10",
-    "network": "network, 40,701 parameters",
-    "nearest_40": "mean of the nearest 40",
-    "nearest_1": "nearest point, copied",
-}
 
 
 def _line_of(x, y, at):
@@ -43,7 +33,7 @@ def show_riddle(found: Mapping, row: int = 0) -> None:
     figure, ax = plt.subplots(figsize=(8, 4.3))
     ax.plot(*points.T, "o", color=plots.GREY, markersize=4, label="100 points")
     ax.plot(inside, wild, color=plots.ORANGE, linewidth=1, linestyle=":", label="A")
-    ax.plot(x, _line_of(*points.T, x), color=plots.BLACK, linewidth=2, linestyle="--", label="B")
+    ax.plot(x, _line_of(*points.T, x), color=plots.GREEN, linewidth=2, linestyle="--", label="B")
     ax.plot(x, found["curves"][row], color=plots.BLUE, linewidth=2.5, label="C")
     ax.set(xlabel="x", ylabel="y", ylim=(-6, 26))
     ax.set_title("One has 2 parameters, one 100, one 40,701. Which is which?")
@@ -63,7 +53,7 @@ def show_fit(one: Dataset, curve: np.ndarray) -> None:
     line = noisy_line.least_squares([one], x)[0]
     figure, ax = plt.subplots(figsize=(8, 4))
     ax.plot(at, y, "o", color=plots.GREY, markersize=4, label="your 100 points")
-    ax.plot(x, line, "--", color=plots.BLACK, linewidth=2, label="least-squares line")
+    ax.plot(x, line, "--", color=plots.GREEN, linewidth=2, label="least-squares line")
     ax.plot(x, np.ravel(curve), color=plots.BLUE, linewidth=2.5, label="your network")
     ax.set(xlabel="x", ylabel="y", title="Your run: which of the three sentences would you write?")
     ax.legend(loc="upper left", ncols=3)
@@ -186,20 +176,21 @@ def show_path(found: Mapping, marks: Sequence[int] = (74, 981, 20000)) -> None:
         color=plots.BLUE,
         linewidth=2.5,
         markersize=4,
-        label="network, from step 40 on",
+        label="network, entering from the right",
     )
-    for mark in marks:
+    for mark, side in zip(marks, ("right", "left", "left"), strict=True):
         place = int(np.argmin(np.abs(steps - mark)))
         ax.annotate(
             f"step {steps[place]:,}",
             (training[place], excess[place]),
             textcoords="offset points",
-            xytext=(9, -4),
+            xytext=(0, 8),
+            ha=side,
         )
     spots = (
         ("the post's network, 200 epochs", "training_post", "excess_post", "s", plots.PINK),
         ("nearest point, copied", None, "excess_nearest", "v", plots.ORANGE),
-        ("least-squares line", "training_line", "excess_line", "D", plots.BLACK),
+        ("least-squares line", "training_line", "excess_line", "D", plots.GREEN),
     )
     for name, across, up, marker, color in spots:
         at = np.median(found[across]) if across in found else 0.0 if across is None else 1 - 2 / 100
@@ -222,40 +213,4 @@ def show_path(found: Mapping, marks: Sequence[int] = (74, 981, 20000)) -> None:
         "Training goes from right to left.",
         f"The network's error on new points first falls to {lowest:.1f} while its training error falls to the noise "
         f"variance, and ends at {last:.1f} when the training error is far below it.",
-    )
-
-
-def show_rivals(found: Mapping) -> None:
-    """Show the excess risk of least squares and of seven other methods."""
-    figure, ax = plt.subplots(figsize=(8, 3.8))
-    order = sorted(RIVALS, key=lambda name: found[name].mean())
-    rng = np.random.default_rng(0)  # of where the dots are drawn only
-    for place, name in enumerate(order):
-        values = found[name].astype(float)
-        color = (
-            plots.BLACK
-            if name == "least_squares"
-            else plots.BLUE
-            if name == "network"
-            else plots.GREY
-        )
-        ax.plot(
-            values,
-            place + rng.uniform(-0.25, 0.25, len(values)),
-            ".",
-            color=color,
-            alpha=0.2,
-            markersize=3,
-        )
-        ax.plot(values.mean(), place, "D", color=color, markeredgecolor="white", markersize=9)
-    ax.set_yticks(range(len(order)), [RIVALS[name] for name in order])
-    ax.invert_yaxis()
-    ax.set(xscale="log", xlim=(1e-3, 20), xlabel="error on new points")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.set_title("No method beats the straight line on a straight line")
-    plots.show(
-        figure,
-        f"{len(found['network'])} data sets: dots; means: diamonds.",
-        "Least squares has the lowest mean error of eight methods; a Gaussian process and a spline come close, "
-        "the network is in between, copying the nearest point is the worst.",
     )

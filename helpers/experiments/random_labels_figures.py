@@ -14,7 +14,9 @@ LOOKS = {  # colour, line, marker
     "true": (plots.BLUE, "-", "o"),
     "given": (plots.ORANGE, "--", "s"),
     "clean": (plots.GREEN, "-.", "^"),
-    "new": (plots.BLACK, ":", "D"),
+    "left_out": (plots.PINK, "-.", "v"),
+    "rule": (plots.BLACK, "--", "P"),
+    "copied": (plots.SKY, ":", "D"),
 }
 GUESS = 10.0  # percent right, of a guess
 
@@ -214,7 +216,7 @@ def show_why(found: Mapping) -> None:
     epochs = found["constants"]["looks"]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), width_ratios=(5, 4))
     ends, most = {}, {}
-    for arm, kind in zip(ARMS, ("clean", "true", "given"), strict=True):
+    for arm, kind in zip(ARMS, ("left_out", "true", "rule"), strict=True):
         values = np.asarray(found[f"true_{arm}_path"], float)
         most[arm] = values.mean(axis=0).max()
         _curve(left, epochs, values, kind, ARMS[arm])
@@ -258,7 +260,7 @@ def show_why(found: Mapping) -> None:
 
 KINDS = {  # of the curves over the share of redrawn labels
     "error": ("given", "learned by heart"),
-    "copied": ("new", "copying the nearest example"),
+    "copied": ("copied", "copying the nearest example"),
     "early": ("true", "stopped where validation is best"),
 }
 
@@ -314,7 +316,7 @@ def show_capacity(found: Mapping, widths: Sequence[int] = (8, 16, 32)) -> None:
     mean, slope = most.mean(axis=0), float(found["slope"].mean())
     rng = np.random.default_rng(0)  # of where the dots are drawn only
     figure, ax = plt.subplots(figsize=(8, 4.0))
-    reach = np.array([0, 1.12 * weights[-1]])
+    reach = np.array([0, 1.2 * weights[-1]])
     ax.plot(reach, reach, ":", color=plots.GREY, linewidth=2, label="one label for each weight")
     theorem = np.array([INPUTS, reach[1]])  # [zhang2017]: n labels for 2 n + d weights
     ax.plot(
@@ -327,22 +329,25 @@ def show_capacity(found: Mapping, widths: Sequence[int] = (8, 16, 32)) -> None:
     )
     for at, width in enumerate(widths):
         spread = weights[at] + rng.uniform(-18, 18, len(most))
-        ax.plot(spread, most[:, at], "o", color=plots.BLUE, alpha=0.5, markersize=5)
+        label = None if at else "learned, one repeat"
+        ax.plot(spread, most[:, at], "o", color=plots.ORANGE, alpha=0.4, markersize=5, label=label)
         ax.annotate(
-            f"width {width}", (weights[at], mean[at]), (12, -18), textcoords="offset points"
+            f"width {width}", (weights[at], mean[at]), (14, -12), textcoords="offset points"
         )
     ax.plot(weights, mean, "D-", color=plots.ORANGE, markersize=8, label="learned, mean")
     ax.set(
         xlabel="weights of the network", ylabel="random labels learned by heart", xlim=(0, reach[1])
     )
     ax.set_ylim(0, 1.3 * mean[-1])
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter("{x:,.0f}")
     ax.set_title(f"Each added weight makes room for {slope:.2f} labels")
     ax.legend(loc="upper left")
-    told = ", ".join(f"{m:.0f} at width {width}" for m, width in zip(mean, widths, strict=True))
+    told = ", ".join(f"{m:,.0f} at width {width}" for m, width in zip(mean, widths, strict=True))
     each = ", ".join(f"{share:.2f}" for share in mean / weights)
     plots.show(
         figure,
-        f"MNIST-1D signals with labels drawn from ten classes, 5,000 steps of Adam; dots: {len(most)} repeats, "
-        "between learned and missed.",
+        f"MNIST-1D signals, random labels, 5,000 Adam steps; {len(most)} repeats (dots): halfway from the largest "
+        "number learned to the next.",
         f"Labels learned by heart: {told}; {slope:.2f} for each added weight. For each weight there is: {each}.",
     )

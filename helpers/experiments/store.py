@@ -97,8 +97,8 @@ class Entry:
     processor, versions : str, dict of str
         The machine and the packages; several processors where a cluster has others than the machine that led it.
     cores : int
-        Those that the training could use; 0 where that was not recorded. Sums over batches of more than about 500
-        examples are split among the cores, and so their last digits depend on it.
+        Those that the training could use; 0 where that was not recorded. Sums over more than about 500 examples or
+        units are split among the cores, and so their last digits depend on it.
     """
 
     registration: str

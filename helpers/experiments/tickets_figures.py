@@ -34,9 +34,9 @@ PAIRS = {  # of the XOR question's networks: array, words
     "rewound": "best pair of eight, put back",
 }
 STARTS = {
-    "tutorial": (plots.BLUE, "o", "tutorial"),
-    "pytorch": (plots.ORANGE, "s", "PyTorch"),
-    "keras": (plots.GREEN, "^", "Keras"),
+    "tutorial": ("#222222", "o", "tutorial"),
+    "pytorch": ("#777777", "s", "PyTorch"),
+    "keras": ("#AAAAAA", "^", "Keras"),
 }
 
 
@@ -108,7 +108,7 @@ def show_pairs(found: Mapping[str, Mapping], pruned: Mapping[str, Mapping]) -> N
     ax.set_yticks(range(len(rows)), list(rows.values()))
     ax.invert_yaxis()
     ax.set(xlabel="share that converges (succeeds)", xlim=(0, 1))
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     ax.grid(visible=False, axis="y")
     ax.legend(title="initial weights", loc="upper right")
     gains = [shares["rewound"][w] - shares["replaced"][w] for w in shares["rewound"]]
@@ -179,8 +179,8 @@ def show_levels(levels: Mapping) -> None:
     )
     plots.show(
         figure,
-        f"Means with 99 % intervals, n = {len(levels['accuracy_dense'])} trials; grey: dense. Own learning "
-        "rates.",
+        f"Means with 99 % intervals, n = {len(levels['accuracy_dense'])} trials; line and grey band: dense. Own "
+        "learning rates.",
         f"Accuracy against the share of weights left. Dense {dense.estimate:.1f} %. {told}.",
     )
 
@@ -194,7 +194,13 @@ def show_early(early: Mapping, ladder: Mapping) -> None:
         for row, one in enumerate(rows.values())
     ]  # fmt: skip
     left.axvline(0, color=plots.BLACK, linewidth=1.5)
-    left.set_yticks(range(len(rows)), list(rows))
+    levels = [
+        "\n".join(f"{arm} {one[f'accuracy_{arm}'].mean():.1f} %" for arm in ("ticket", "dense"))
+        for one in rows.values()
+    ]
+    left.set_yticks(
+        range(len(rows)), [f"{row}:\n{two}" for row, two in zip(rows, levels, strict=True)]
+    )
     left.set(xlabel="difference in percentage points", ylim=(1.5, -0.5))
     left.set_title(f"Ticket minus dense: {means[0]:+.1f} or {means[1]:+.1f} points", fontsize=11)
     steps = {
@@ -211,18 +217,14 @@ def show_early(early: Mapping, ladder: Mapping) -> None:
         ax.grid(visible=False, axis="y")
     n = " and ".join(str(len(one["accuracy_dense"])) for one in rows.values())
     told = ", ".join(f"{SHORT[arm]} {mean:.0f}" for arm, mean in steps.items())
-    right_on = [
-        " and ".join(f"{one[f'accuracy_{arm}'].mean():.1f}" for arm in ("ticket", "dense"))
-        for one in rows.values()
-    ]
     lowest = " and ".join(
-        f"{np.mean(early[f'rate_{arm}'] == early['constants']['rates'].min()):.0%}"
-        for arm in ("ticket", "dense")
+        f"{100 * np.mean(early[f'rate_{arm}'] == early['constants']['rates'].min()):.0f} % of {words}"
+        for arm, words in (("ticket", "tickets"), ("dense", "dense networks"))
     )
     plots.show(
         figure,
-        f"Means, 99 % intervals, n = {n} trials, two experiments. Left: own rates (above, {lowest} "
-        f"chose the lowest); ticket and dense: {' %, then '.join(right_on)} %. Right: all at 0.01.",
+        f"Means, 99 % intervals, n = {n} trials, two experiments. Left: own rates; stopped early, {lowest} chose the "
+        "lowest. Right: all at 0.01.",
         f"Ticket minus dense: {means[0]:+.1f} points where each has its lowest validation loss, {means[1]:+.1f} after "
         f"50 epochs. Mean steps to 40 % of the validation signals: {told}.",
     )

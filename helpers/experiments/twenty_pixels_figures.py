@@ -57,8 +57,8 @@ def _unpacked(constants, family):
     return white, constants[f"shown_{family}"], guesses
 
 
-def show_riddle(found: Mapping, families: Mapping) -> None:
-    """Show two images, 20 of their pixels, and what was guessed; the means of all images stand in the title."""
+def show_riddle(found: Mapping) -> None:
+    """Show two images, 20 of their pixels, and what was guessed; the network's means stand in the title."""
     constants = found["constants"]
     k = int(np.argmin(np.abs(constants["shown"] - 20)))
     figure, axes = plt.subplots(2, 4, figsize=(9, 4.9))
@@ -70,18 +70,18 @@ def show_riddle(found: Mapping, families: Mapping) -> None:
             right = pixels.right(guesses[who][k], white, at)
             _picture(ax, guesses[who][k], f"{WHO[who][2].split()[-1]}: {right:.0f} %")
         _picture(row[3], white, "the image")
-    means = [families[f"network_{name}"].mean() for name in ("half_plane", "shuffled")]
+    means = [found[f"network_{name}"][:, k].mean() for name in ("half_plane", "field_04")]
     figure.suptitle(
-        f"From 20 pixels of 4,096 a network gets {means[0]:.0f} % of a half-plane right; shuffled, {means[1]:.0f} %",
+        f"From 20 of 4,096 pixels networks get {means[0]:.0f} % of a half-plane right, "
+        f"{means[1]:.0f} % of a wavy field",
         fontweight="bold", fontsize=12, x=0.01, ha="left",
     )  # fmt: skip
     plots.show(
         figure,
-        "Above a half-plane, below a wavy field. Half is white: 50 % is ignorance. Process: Gaussian (below). "
-        f"Title: means of {len(families['network_half_plane'])} images.",
+        "Above a half-plane, below a wavy field. Half is white: 50 % is ignorance. Process: Gaussian, explained later. "
+        f"Title: means of {len(found['network_half_plane'])} images.",
         f"A half-plane and a wavy field, 20 of their pixels, and the guesses of a network and of a Gaussian process. "
-        f"On average the network gets {means[0]:.0f} % of a half-plane right, and {means[1]:.0f} % once its pixels are "
-        "shuffled.",
+        f"On average the network gets {means[0]:.0f} % of a half-plane right, and {means[1]:.0f} % of a wavy field.",
     )
 
 
@@ -94,7 +94,7 @@ def show_mine(white: np.ndarray, at: np.ndarray, guess: np.ndarray) -> None:
     _picture(axes[2], white, "the image")
     plots.show(
         figure,
-        f"Right is counted over the {len(white) - len(at):,} pixels that were not shown; 50 % is ignorance.",
+        f"Pixels right: counted over the {len(white) - len(at):,} that were not shown; 50 % is ignorance.",
         f"Twenty pixels, a network's guess at the whole image, and the image. The guess is right in {right:.0f} %.",
     )
 

@@ -65,8 +65,8 @@ def show_pair(one: Dataset, small: Runs, large: Runs) -> None:
     wrong = {}
     for ax, (name, runs) in zip(axes, {"small": small, "large": large}.items(), strict=True):
         scores = runs.predict(grid)[0].reshape(SIDE, SIDE)
-        ax.contourf(side, side, scores > 0, levels=1, colors=(plots.SKY, plots.YELLOW), alpha=0.5)
-        for colour, marker, face in ((0, "o", plots.BLUE), (1, "s", plots.ORANGE)):
+        ax.contourf(side, side, scores > 0, levels=1, colors=("#BFE5DA", "#DDDDDD"))
+        for colour, marker, face in ((0, "o", plots.GREEN), (1, "s", "#555555")):
             here = one.x_train[np.ravel(one.y_train) == colour]
             ax.plot(*here.T, marker, color=face, markeredgecolor="white", markersize=6)
         wrong[name] = float(two_rates.errors(runs, [one])[0])

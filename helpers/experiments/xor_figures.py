@@ -14,9 +14,11 @@ from helpers.experiments import xor
 NAMES = {"tutorial": "tutorial", "pytorch": "PyTorch", "keras": "Keras"}
 LOOKS = {  # of each start: colour, line, marker
     "tutorial": (plots.BLUE, "-", "o"),
-    "pytorch": (plots.ORANGE, "--", "s"),
+    "pytorch": (plots.PINK, "--", "s"),
     "keras": (plots.GREEN, "-.", "^"),
 }
+FEW, MANY = plots.SKY, plots.BLACK  # two units, more units
+
 READINGS = {  # of the thread's patterns, as the lesson calls them
     "xor/patterns_exact": "weights of ±1,\nblobs at ±1",
     "xor/patterns_exact_01": "weights of ±1,\nblobs at 0 and 1",
@@ -29,7 +31,7 @@ def show_fifty(right: Mapping[str, np.ndarray]) -> None:
     """Show the share of right points of each network, a row of dots for each width."""
     figure, ax = plt.subplots(figsize=(8, 2.9))
     rng = np.random.default_rng(0)  # of where the dots are drawn only
-    looks = ((plots.ORANGE, "o"), (plots.BLUE, "s"))
+    looks = ((FEW, "o"), (MANY, "s"))
     for row, ((_, values), (color, marker)) in enumerate(zip(right.items(), looks, strict=True)):
         up = row + rng.uniform(-0.3, 0.3, len(values))
         ax.plot(values, up, marker, color=color, alpha=0.6, markersize=7)
@@ -37,7 +39,7 @@ def show_fifty(right: Mapping[str, np.ndarray]) -> None:
     names = [f"{name}:\n{n} of {len(v)} succeed" for (name, v), n in zip(right.items(), wins)]
     ax.set_yticks(range(len(right)), names)
     ax.set(xlabel="share of points that the network gets right", ylim=(-0.6, 1.6))
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.xaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
     ax.grid(visible=False, axis="y")
     ax.invert_yaxis()
     ax.set_title("Networks solve three blobs or four, seldom anything in between")
@@ -62,7 +64,7 @@ def show_widths(found: Mapping[str, Mapping]) -> None:
         _points(ax, np.log2(units) + 0.03 * (number - 1), ends, start, NAMES[start])
     ax.set_xticks(np.log2(units), [str(width) for width in units])
     ax.set(xlabel="hidden units", ylabel="share that converges", ylim=(-0.03, 1.03))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
     ax.set_title("How often two units succeed depends on how initial weights are drawn")
     ax.legend(loc="lower right")
     text = "; ".join(
@@ -120,7 +122,7 @@ def show_signs(readings: Mapping[str, Mapping], signs: Mapping) -> None:
     for place, name in enumerate(rows):
         values = signs[f"explained_by_{name}"].astype(float)
         found = stats.mean_interval(values)
-        right.barh(place, found.estimate, 0.55, color=(plots.ORANGE, plots.BLUE)[place])
+        right.barh(place, found.estimate, 0.55, color=plots.GREY)
         right.errorbar(
             found.estimate, place, xerr=[[found.estimate - found.low], [found.high - found.estimate]],
             color=plots.BLACK, capsize=5,
@@ -131,11 +133,10 @@ def show_signs(readings: Mapping[str, Mapping], signs: Mapping) -> None:
             f"{100 * found.estimate:.0f} %",
             va="center",
             fontweight="bold",
-            color="white",
         )
     right.set_yticks(range(2), ["the same\nsix signs", "the same\ninitial weights"])
     right.set(xlim=(0, 1), ylim=(1.6, -0.6), xlabel="of the outcome explained")
-    right.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    right.xaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
     right.grid(visible=False, axis="y")
     right.set_title("Whether two networks end alike", fontsize=11)
     explained = [100 * np.mean(signs[f"explained_by_{name}"]) for name in rows]
@@ -164,7 +165,7 @@ def show_escapes(found: Mapping[str, Mapping], added: Sequence[int] = (0, 1, 2, 
         )
     ax.set_xticks(range(len(counts)), [str(count) for count in counts])
     ax.set(xlabel="units added to two", ylabel="share that escapes", ylim=(-0.03, 1.03))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
     ax.set_title("Two added units that change nothing free most stuck networks")
     ax.legend(loc="lower right")
     plots.show(
@@ -185,7 +186,7 @@ CAUSES = {  # rows of `show_causes`: words, whether of the dark starts, array
 
 
 def show_causes(dark: Mapping[str, Mapping], pairs: Mapping[str, Mapping]) -> None:
-    """Show the part of the difference in failures that goes with each of two causes, for each start."""
+    """Show the part of the difference in failures that disappears without each of two causes, for each start."""
     figure, ax = plt.subplots(figsize=(8, 4.9))
     ax.axvline(0.5, color=plots.BLACK, linewidth=1.5, linestyle=":", label="half of the difference")
     ax.axvline(0, color=plots.BLACK, linewidth=1)
@@ -205,19 +206,19 @@ def show_causes(dark: Mapping[str, Mapping], pairs: Mapping[str, Mapping]) -> No
             )  # fmt: skip
             texts.append(f"{' '.join(name.split())}, {NAMES[start]}: {100 * found.estimate:.0f} %")
     ax.set_yticks(range(len(CAUSES)), list(CAUSES))
-    ax.set(xlim=(-0.15, 1.05), xlabel="part of the difference in failures that goes")
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.set(xlim=(-0.15, 1.05), xlabel="part of the difference in failures that disappears")
+    ax.xaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     clear = max(gone["gone_8_redrawn"] + gone["gone_4_redrawn"]) < 0.5 < min(gone["gone"])
-    title = "More than half of the difference goes with winning pairs, little with dark starts"
-    ax.set_title(title if clear else "What goes with each account?", loc="right", fontsize=11.5)
+    title = "With winning pairs as rare more than half of the difference\ndisappears, without dark starts little"
+    ax.set_title(title if clear else "What disappears without each cause?")
     ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.13), ncols=4)
     counts = len(dark["keras"]["fail_2_plain"]), len(pairs["keras"]["fail_2"])
     plots.show(
         figure,
         f"Means of {counts[0]} blocks of 100, for pairs {counts[1]} of 200; 99 % intervals.",
-        f"Part of the difference that goes. {'; '.join(texts)}.",
+        f"Part of the difference that disappears. {'; '.join(texts)}.",
     )
 
 

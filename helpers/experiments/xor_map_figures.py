@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from helpers import plots
 from helpers.data import Dataset
+from helpers.experiments.xor_figures import FEW, MANY
 
 SIDE = 90  # places along each side of a map
 GRID = np.stack(np.meshgrid(*[np.linspace(-2, 2, SIDE, dtype=np.float32)] * 2), axis=2)
@@ -73,11 +74,20 @@ def show_mine(one: Dataset, model: Any) -> None:
     figure, ax = plt.subplots(figsize=(4.2, 4.2))
     scores = np.ravel(model.predict(PLACES, batch_size=5000, verbose=0))
     _map(ax, scores, one, f"your run: {100 * right:.0f} % of the points right")
+    if not scores.min() < 0 < scores.max():
+        ax.text(0, 0, "one answer everywhere", ha="center", va="center", fontweight="bold")
     plots.show(
         figure,
-        "Some of your points; colours as above.",
+        "Some points; orange: 1, purple: 0, white: one half.",
         f"A map of your network's predictions; it is right on {100 * right:.0f} % of the points.",
     )
+
+
+class Frame(float):
+    """A bias, with the words that stand beside the player."""
+
+    def __str__(self):
+        return f"bias {float(self):.2f}"
 
 
 def play_biases(found: Mapping, one: Dataset, scores: np.ndarray) -> None:
@@ -110,23 +120,21 @@ def play_biases(found: Mapping, one: Dataset, scores: np.ndarray) -> None:
             ax.clear()
             _map(ax, each, one)
         curve.clear()
-        for width, color, line, marker in ((2, plots.BLUE, "-", "o"), (4, plots.ORANGE, "--", "s")):
+        for width, color, line, marker in ((2, FEW, "-", "o"), (4, MANY, "--", "s")):
             curve.plot(
                 values, shares[width], line, color=color, marker=marker, label=f"{width} units converge"
             )  # fmt: skip
-        curve.plot(
-            values, dark, ":", color=plots.BLACK, marker="^", label="2 units end in the dark"
-        )
-        curve.axvline(bias, color=plots.PINK, linewidth=3, alpha=0.7)
+        curve.plot(values, dark, ":", color=FEW, marker="^", label="2 units end in the dark")
+        curve.axvline(bias, color=plots.GREY, linewidth=3, alpha=0.7)
         curve.set(
-            xlabel="hidden biases at the start", ylabel="share of trainings", ylim=(0, 1.38), title=f"bias {bias:.2f}",
+            xlabel="hidden biases at the start", ylabel="share of trainings", ylim=(0, 1.38), title=str(bias),
         )  # fmt: skip
         curve.set_yticks(np.linspace(0, 1, 6))
-        curve.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        curve.yaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
         curve.legend(loc="upper center", fontsize=9)
 
     plots.animate(
-        figure, draw, [round(float(value), 2) for value in values],
+        figure, draw, [Frame(value) for value in values],
         f"Left: six networks of two units. Right: {len(found['converged_2_0']):,} trainings. In the dark: no unit is "
         f"active on one blob of each class; {ends[0]} of the stuck networks end there at bias {values[0]:g}, "
         f"{ends[1]} at {values[-1]:g}.",

@@ -124,13 +124,13 @@ def _single_runs(ax, result, one):
     ax.axvspan(low - margin, edge, color=plots.GREEN, alpha=0.13, linewidth=0)
     ax.axvline(edge, color=plots.BLACK, linewidth=1, linestyle=":")
     for chosen, form in ((result.says, "o"), (~result.says, "s")):
-        color = plots.BLUE if form == "o" else plots.ORANGE
+        color = plots.GREEN if form == "o" else plots.GREY
         ax.plot(gap[chosen], height[chosen], form, color=color, markersize=5, alpha=0.75)
     ax.scatter(gap[one], height[one], 140, "none", edgecolor=plots.BLACK, linewidth=1.8, zorder=3)
     ax.axvline(gap.mean(), color=plots.BLACK, linewidth=2)
     ax.set(xlim=(low - margin, high + margin), ylim=(-1, 1), yticks=[])
     ax.set_xlabel(f"{result.world.error}: the network minus {result.world.rival}")
-    key = "Each run, a dot. Shaded: it says yes. Thick line: the mean. Circle: the run at the left"
+    key = "Each run: green circles say yes, grey squares no. Thick line: the mean. Ring: the run at the left"
     ax.set_title(key, fontsize=10, y=1.05)
 
 
