@@ -144,6 +144,6 @@ def show_bounds(found: Mapping, others: Mapping, trained: Mapping, hard: Mapping
         f"32 training rows, means over {len(found['bound_x1']):,} training sets (majorities and x1 differs from x2: "
         f"{len(next(iter(others.values())))}; trained ones: {len(trained['error_guess_x1'])} or "
         f"{len(hard['error_guess_or2'])}). Black: the bound by both limits of the "
-        "count; no blue: hardly a guess fits. Bound, blue: training rows may repeat.",
+        "count; no mark: hardly any fits, none trained. Bound, blue: rows may repeat.",
         f"Bounds by the lower limit of the count: {told}. The true errors lie far below.",
     )

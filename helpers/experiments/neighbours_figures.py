@@ -227,8 +227,8 @@ def show_shifts(found: Mapping) -> None:
     ax.legend(loc="upper left", fontsize=10)
     plots.show(
         figure,
-        f"Only digits that all three recognise unmoved count. Thin: {len(found['counted'])} replicates; dotted: 5 %. "
-        "Plainly false, on the card: what the plain network lost in a pilot.",
+        f"Only digits that all three recognise unmoved count. Thin: {len(found['counted'])} replicates; dotted grey: "
+        "5 %. Plainly false, on the card: what the plain network lost in a pilot.",
         f"Lost when moved by two pixels: {', '.join(told)}.",
     )
 
