@@ -141,8 +141,8 @@ def show_counts(found: Mapping[str, Any]) -> None:
     rows = {
         f"{size:,} dimensions, axes along\nthe weights: plain rays": found["by_count"][:, -1],
         f"{size:,} dimensions, axes along\nthe weights: stretched rays": found["stretched"],
-        "400 dimensions, turned:\nplain rays": found["turned_plain"],
-        "400 dimensions, turned:\nstretched rays": found["turned_stretched"],
+        "turned, fewer dimensions:\nplain rays": found["turned_plain"],
+        "turned, fewer dimensions:\nstretched rays": found["turned_stretched"],
     }
     for place, values in enumerate(rows.values()):
         right.barh(place, values.mean(), 0.55, color=plots.GREY)
