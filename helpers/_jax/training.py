@@ -71,7 +71,8 @@ def check(job: Training) -> tuple[list[str], list[tuple[tuple[int, ...], str]]]:
     val = {name[:-4]: v for name, v in every.items() if name.endswith("_val")} or data
     order = np.arange(job.examples, dtype=np.int32)
     shape, kind = job.like["x"]
-    lost = building.assigned(model, jnp.zeros((1, *shape[1:]), kind))
+    example = jnp.zeros((1, *shape[1:]), kind)
+    lost = building.assigned(model, example)
     if "" in lost:
         raise ValueError(
             "its outputs carry a mask, which metrics would not see: end it with a layer that reads the mask, such as a "
@@ -81,9 +82,7 @@ def check(job: Training) -> tuple[list[str], list[tuple[tuple[int, ...], str]]]:
         raise ValueError(
             f"a layer assigns {lost[0]} in its call, which is trained: Keras's steps on JAX would lose that"
         )
-    if "x_val" in job.like and (
-        lost := building.assigned_in_inference(model, jnp.zeros((1, *shape[1:]), kind))
-    ):
+    if "x_val" in job.like and (lost := building.assigned_in_inference(model, example)):
         raise ValueError(
             f"a layer assigns {lost[0]} in inference mode, too: `fit` keeps what validation assigns, and this would "
             "lose it. Leave the validation data out"

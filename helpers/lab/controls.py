@@ -128,12 +128,8 @@ class Lab:
         """Put the controls on the page, in rows that wrap where it is narrow."""
         rows = widgets.Layout(flex_flow="row wrap", width="100%")
         controls = [self.world, *self.sliders.values(), self.run, self.next, self.seed, self.same]
-        said = (
-            self.status,
-            self.question,
-            self.picture,
-            self.words,
-        )  # lines come and go at the end
+        # Last what changes its number of lines, so that nothing else moves.
+        said = [self.status, self.question, self.picture, self.words]
         self.box.children = [widgets.HBox(controls, layout=rows), *said]
 
     def compile(self) -> None:
