@@ -71,8 +71,8 @@ PYTEST = $(CLEAN) PYTHONWARNDEFAULTENCODING=1 OPENBLAS_NUM_THREADS=1 HYPOTHESIS_
 test: env ## the tests, every lesson in the quick profile among them
 	@$(PYTEST) -m "not slow" $(TEST_ARGS)
 
-slow: env ## the tests that take longest: one experiment of each function, processes that are killed
-	@$(PYTEST) -m slow $(TEST_ARGS)
+slow: env ## the tests that take longest: Keras against compiled programs, processes that are killed
+	@$(PYTEST) --compiled -m "slow or both" $(TEST_ARGS)
 
 verify: env ## execute the committed lessons again and compare their marked outputs, then the stored results
 	@"$(PY)" -E -m tools.verify $(NOTEBOOKS)

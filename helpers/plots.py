@@ -22,7 +22,9 @@ import numpy as np
 import seaborn as sns
 from IPython.display import Markdown, display
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -101,6 +103,11 @@ def style() -> None:
     )
 
 
+def percent(axis: Axis) -> None:
+    """Write the shares along an axis (``ax.xaxis`` or ``ax.yaxis``) in percent."""
+    axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+
+
 def show(figure: Figure, caption: str, alt: str) -> None:
     """Display a figure as a picture with alt text, its caption below, and close it.
 
@@ -134,6 +141,7 @@ def animate(
     caption: str,
     alt: str,
     milliseconds: int = 200,
+    label: Callable[[Any], str] = str,
 ) -> None:
     """Display an animation that can be played, paused and stepped through, its caption below, and close the figure.
 
@@ -146,13 +154,15 @@ def animate(
     draw : callable
         ``draw(frame)`` changes the figure for one of `frames`.
     frames : sequence
-        At most 60; their text stands beside the controls.
+        At most 60.
     caption : str
         Markdown: what is drawn, n and interval; at least 20 characters.
     alt : str
         The finding in words, for those who cannot see the picture; at least 20 characters.
     milliseconds : int
         Time of a frame.
+    label : callable
+        Of a frame: the text that stands beside the controls.
     """
     _described(caption, alt)
     frames = list(frames)
@@ -183,7 +193,7 @@ def animate(
         alt=html.escape(alt),
         still=pictures[-1],
         frames=json.dumps(pictures),
-        labels=json.dumps([str(frame) for frame in frames]).replace("<", "\\u003c"),
+        labels=json.dumps([label(frame) for frame in frames]).replace("<", "\\u003c"),
         milliseconds=milliseconds,
     )
     display({"text/html": player, "text/plain": alt}, raw=True)

@@ -5,10 +5,33 @@ import os
 import numpy as np
 import pytest
 
-from helpers._tensorflow import keras
+from helpers._tensorflow import XLA, keras
 from helpers.data import Dataset
 from helpers.engine import compiled, losses, runtime
 from tools import surroundings
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--compiled",
+        action="store_true",
+        help="have XLA compile programs in every test but those marked traced",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)  # before fixtures of any scope
+def pytest_runtest_setup(item):
+    """Have XLA compile a test's programs or not: where they are only traced, they begin five times as soon.
+
+    Most tests ask what a program computes. Compiled are those that ask about bits and kept programs, marked so, and
+    those of `make slow`.
+    """
+    marked = {mark.name for mark in item.iter_markers()}
+    asked = item.config.getoption("--compiled") or marked & {"compiled", "slow"}
+    here = bool(XLA and asked and "traced" not in marked)
+    if here != compiled.XLA:
+        compiled.XLA = losses.XLA = here
+        runtime._cache = {}
 
 
 def pytest_collection_modifyitems(items):
@@ -27,17 +50,6 @@ def float64():
     yield
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy("float32")
-
-
-@pytest.fixture
-def uncompiled(monkeypatch):
-    """Run programs as on a machine whose TensorFlow cannot compile with XLA: they begin five times as soon.
-
-    For tests that ask what a program computes, where others ask whether XLA compiles its parts.
-    """
-    monkeypatch.setattr(compiled, "XLA", False)
-    monkeypatch.setattr(losses, "XLA", False)
-    monkeypatch.setattr(runtime, "_cache", {})
 
 
 @pytest.fixture

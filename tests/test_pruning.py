@@ -175,6 +175,7 @@ def test_apply_zeroes_and_copies():
     assert not np.any(weights[1] == 7)
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_masked_weights_are_exactly_zero_throughout_training_and_in_snapshots(batch_norm):
     data = make("classification", (6,), 20, 3)

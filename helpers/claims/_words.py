@@ -54,9 +54,9 @@ WHY_REFERENCE = {  # of a mean or a share, whose reference is where the sentence
     "open (size)": "clearly away from where the sentence is plainly false; whether far enough, these runs do not tell",
 }
 WHY_WITHIN = {  # where the region contains no effect
-    "supported": "whatever difference there is, it is within the margin",
-    "open (size)": "there is a difference; whether it is within the margin, these runs do not tell",
-    "open (direction)": "these runs do not tell whether a difference is within the margin",
+    "supported": "whatever difference there is, it does not pass the margin",
+    "open (size)": "there is a difference; whether it passes the margin, these runs do not tell",
+    "open (direction)": "these runs do not tell whether a difference passes the margin",
 }
 WHY_OTHER_KIND = {"existence": "an instance was found", "exact": "it holds in every draw"}
 

@@ -167,7 +167,7 @@ def _rival(gate, setting, arrays, own, aim):
             below = aim.low - (own_high - own_low) / 2
     passed = high <= below or (aim.shape == "equivalence" and low >= above)
     needed = aim.outward(above if aim.shape == "equivalence" and low > aim.nothing else below)
-    text = f"the worse rival had to reach {number(needed, setting.statistic, setting.unit)}"
+    text = f"it had to reach {number(needed, setting.statistic, setting.unit)}"
     return _answer(
         gate, passed, found, text, setting.statistic, QUESTION_OF_RIVAL, needed, setting.unit
     )
@@ -249,6 +249,15 @@ def _ceiling(correlations):
     for r in correlations:
         product *= max(0.0, 2 * r / (1 + r)) if r > -1 else 0.0
     return math.sqrt(product)
+
+
+def counted(quantity: Setting, arrays: Arrays) -> tuple[Arrays, np.ndarray, GateResult | None]:
+    """Return the arrays of the replicates that a quantity's selection leaves, which they are, and the gate's result."""
+    chosen = next((gate for gate in quantity.gates if gate.kind == "selection"), None)
+    if chosen is None:
+        return arrays, np.ones(len(measure.of(arrays, quantity.values)), bool), None
+    keep, result = selected(chosen, arrays)
+    return rows(arrays, keep), keep, result
 
 
 def selected(gate: Gate, arrays: Arrays) -> tuple[np.ndarray, GateResult]:

@@ -96,16 +96,14 @@ def _aim(quantity):
 
 def _measured(claim, quantity, arrays, arrays_of):
     """Judge one quantity: interval, then verdict, then gates."""
-    counted, over_all, gates = arrays, None, []
-    chosen = next((gate for gate in quantity.gates if gate.kind == "selection"), None)
-    if chosen:
-        keep, result = gating.selected(chosen, arrays)
+    over_all, gates = None, []
+    counted, keep, result = gating.counted(quantity, arrays)
+    if result:
         gates.append(result)
         over_all, _ = _interval(claim, quantity, arrays)
         if keep.sum() < 2:  # nothing is left to measure
             found = Verdict(NOT_TESTABLE, "selection")
             return _shell(claim, quantity, found, gates=(result,), over_all=_exact(over_all))
-        counted = gating.rows(arrays, keep)
     found, singles = _interval(claim, quantity, counted)
     gates += _gates(quantity, counted, arrays_of, found)
     return _shell(

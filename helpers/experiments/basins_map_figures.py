@@ -107,13 +107,6 @@ def show_planes(
     )
 
 
-class Frame(float):
-    """A factor, with the words that stand beside the player."""
-
-    def __str__(self):
-        return f"layer 1 × {float(self):g}, layer 2 ÷ {float(self):g}"
-
-
 def play_rescaling(
     model: Any, weights: Sequence[np.ndarray], x: Any, y: Any, factors: Sequence[float]
 ) -> None:
@@ -161,8 +154,9 @@ def play_rescaling(
         )  # fmt: skip
 
     plots.animate(
-        figure, draw, [Frame(factor) for factor in factors],
+        figure, draw, factors,
         "One of your good networks, eight random rays; dotted: the edge of the basin.",
         f"Rescaling moves the loss along rays of plain length, and the largest curvature between {min(steepest):.1f} "
-        f"and {max(steepest):,.0f}; along rays in units of each unit's weights nothing changes.", 500,
+        f"and {max(steepest):,.0f}; along rays in units of each unit's weights nothing changes.",
+        label="layer 1 × {0:g}, layer 2 ÷ {0:g}".format, milliseconds=500,
     )  # fmt: skip

@@ -87,13 +87,6 @@ def show_fifty(widths: Sequence[int], found: np.ndarray) -> None:
     )
 
 
-class Frame(int):
-    """A number of features, with the words that stand beside the player."""
-
-    def __str__(self):
-        return f"{int(self)} features"
-
-
 def show_player(
     seed: int, counts: Sequence[int], *, examples: int = 200, shown: float = 1.5
 ) -> None:
@@ -145,11 +138,12 @@ def show_player(
     plots.animate(
         figure,
         draw,
-        [Frame(count) for count in counts],
+        counts,
         f"One draw, {examples} examples. Left: an output along straight lines through five new signals, cut at "
         f"{shown:g}. Dotted: as many features as examples.",
         f"The output is calm with few features, wild at {counts[worst]} features, where the squared error is largest, "
         f"and calmer again with {counts[-1]}.",
+        label="{} features".format,
     )
 
 

@@ -145,7 +145,7 @@ def show_switch(
     def draw(frame):
         left.clear()
         _points(left, np.concatenate([one.x_train, one.y_train], axis=1))
-        for kind, curve in (("moving", curves[int(frame)]), ("recomputed", exact)):
+        for kind, curve in (("moving", curves[frame]), ("recomputed", exact)):
             color, line, thick = LOOKS[kind]
             left.plot(
                 x[:, 0], curve, line, color=color, linewidth=thick, label=NAMES[kind].split(", ")[1]
@@ -153,24 +153,18 @@ def show_switch(
         left.set(xlabel="x", ylabel="y", title="your network: no weight moves")
         left.set_ylim(one.y_train.min() - 3, one.y_train.max() + 3)
         left.legend(loc="upper left")
-        path.draw(right, int(frame))
+        path.draw(right, frame)
 
     plots.animate(
         figure,
         draw,
-        [Frame(frame) for frame in frames],
+        frames,
         f"Left: your network. Right: {path.n} registered networks, means with 99 % intervals.",
         f"The mean harm falls from {path.start:.1f} at the switch to {path.end:.1f} although no weight moves; with "
         f"recomputed statistics it is {path.exact:.1f} at the switch.",
+        label="{} epochs after the switch".format,
         milliseconds=350,
     )
-
-
-class Frame(int):
-    """A number of epochs after the switch, with the words that stand beside the player."""
-
-    def __str__(self):
-        return f"{int(self)} epochs after the switch"
 
 
 class Path:

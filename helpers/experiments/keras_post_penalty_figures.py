@@ -134,8 +134,7 @@ def show_strengths(
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
     looks = ((plots.PINK, "-", "o"), (plots.SKY, "--", "s"), (plots.YELLOW, "-.", "^"))
 
-    def draw(frame):
-        at = float(frame.split()[-1])
+    def draw(at):
         place = int(np.argmin(np.abs(strengths - at)))
         left.clear(), right.clear()
         left.plot(*line["points"][row].T, "o", color=plots.GREY, markersize=4, label="80 points")
@@ -164,10 +163,9 @@ def show_strengths(
         right.legend(loc="upper left")
 
     plots.animate(
-        figure, draw,
-        [f"L2 {one:g}" for one in strengths],
+        figure, draw, strengths,
         "Left: one network on the line. Right: mean error on new data in the three tasks, noise included.",
         "Up to a strength of about 1 the curve on the line hardly changes, then it becomes flat. With fifty inputs and "
         "on MNIST-1D the error on new data first falls with the strength and then rises; on the line it only rises.",
-        milliseconds=700,
+        label="L2 {:g}".format, milliseconds=700,
     )  # fmt: skip

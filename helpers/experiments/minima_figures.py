@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import PercentFormatter
 
 from helpers import plots, stats
 from helpers.experiments import minima, random_search
 
 REACH = 17.0  # of the maps, in units of x
 SIDE = 110  # pixels
-PERCENT = PercentFormatter(1, decimals=0, symbol=" %")
 GOOD, BAD = (plots.BLUE, "-", "o"), (plots.ORANGE, "--", "s")  # colour, line, marker
 REGIONS = ("#CFE3F2", "#FBE0C8")
 
@@ -80,7 +78,7 @@ def show_fifty(tests: Mapping[str, np.ndarray], fits: Mapping[str, np.ndarray]) 
     ax.axvline(minima.BAD, color=plots.BLACK, linestyle=":", linewidth=1.5)
     ax.set_yticks(range(len(tests)), names)
     ax.set(xlabel="share of new points that the network gets right", ylim=(-0.6, 1.6))
-    ax.xaxis.set_major_formatter(PERCENT)
+    plots.percent(ax.xaxis)
     ax.grid(visible=False, axis="y")
     ax.invert_yaxis()
     means = [f"{100 * values.mean():.0f} %" for values in tests.values()]
@@ -123,7 +121,7 @@ def show_robust(found: Mapping[str, Mapping]) -> None:
         told.append(f"{name} {ratio:.1f}")
     first = np.atleast_1d(axes)[0]
     first.set(ylabel="clean points still right", ylim=(0.45, 1.02))
-    first.yaxis.set_major_formatter(PERCENT)
+    plots.percent(first.yaxis)
     first.legend(loc="lower left")
     drawn, n = (
         " and ".join(str(count) for count in counts)
@@ -227,7 +225,7 @@ def show_near_and_walks(near: Mapping, found: Mapping[str, Mapping]) -> None:
         ax.set(
             xlabel="further steps", ylim=(0.4, 1.02), title=f"{name}: {' to '.join(ends['bad'])}"
         )
-        ax.yaxis.set_major_formatter(PERCENT)
+        plots.percent(ax.yaxis)
         told.append(
             f"{name}: bad ones from {' to '.join(ends['bad'])}, good ones from {' to '.join(ends['good'])}"
         )
@@ -310,7 +308,7 @@ def show_guesses(found: Mapping) -> None:
         ylim=(-0.08, 1.04),
         xticks=counts,
     )
-    main.yaxis.set_major_formatter(PERCENT)
+    plots.percent(main.yaxis)
     for handle in main.legend(loc="lower right", ncols=2).legend_handles:
         handle.set_markersize(8)
     mostly = [words for words, share in ends.items() if share > 0.5]

@@ -273,13 +273,6 @@ def show_pixels(found: Mapping, best=(1, 2, 3, 5, 7, 10), random=(5, 10, 50)) ->
     )
 
 
-class Frame(int):
-    """A number of pixels, with the words that stand beside the player."""
-
-    def __str__(self):
-        return f"{int(self)} pixel{'' if self == 1 else 's'} changed"
-
-
 def play_path(one, weights: list, most: int = 15) -> None:
     """Play how a digit is changed pixel by pixel until the network errs, with its nearest training digits beside it.
 
@@ -304,8 +297,10 @@ def play_path(one, weights: list, most: int = 15) -> None:
     picture, bars = upper.subplots(1, 2, width_ratios=(3, 4))
     small = lower.subplots(1, 5)
 
-    def draw(frame):
-        count = int(frame)
+    def told(count):
+        return f"{count} pixel{'' if count == 1 else 's'} changed"
+
+    def draw(count):
         picture.clear()
         picture.imshow(images[count].reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
         for at in np.flatnonzero(images[count] != images[0]):
@@ -321,7 +316,7 @@ def play_path(one, weights: list, most: int = 15) -> None:
         bars.bar(range(10), 100 * given[count], color=colors)
         bars.set(ylim=(0, 100), xlabel="class", ylabel="given by the network, in %")
         bars.set_xticks(range(10))
-        bars.set_title(f"a {label}, {frame}")
+        bars.set_title(f"a {label}, {told(count)}")
         for ax, at in zip(small, near[count], strict=True):
             ax.clear()
             ax.imshow(x[at].reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
@@ -333,10 +328,11 @@ def play_path(one, weights: list, most: int = 15) -> None:
     plots.animate(
         figure,
         draw,
-        [Frame(count) for count in range(needed + 1)],
+        range(needed + 1),
         f"A test digit; pink frames: changed pixels. Bars: its class {label} in blue, the others in grey. Below: its "
         "five nearest training digits.",
         f"After {needed} changed pixels the network says {end} for a {label}. Of its five nearest training digits "
         f"{same} are still a {label}.",
+        label=told,
         milliseconds=700,
     )

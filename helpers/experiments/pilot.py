@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from helpers.claims import measure, planning
+from helpers.claims import gates, measure, planning
 from helpers.claims.entries import Claim, Setting
 from helpers.claims.registry import Registry
 from helpers.experiments import judge
@@ -17,8 +17,8 @@ from helpers.experiments.store import Place
 def lines(known: Registry, place: Place, ids: Iterable[str]) -> list[str]:
     """Return a line for each quantity of each claim on these experiments, as stored in a place.
 
-    No verdict is given: a pilot's replicates decide nothing. The half-width is that of the registered n, in units of
-    the distance d of the verdicts; it should be 0.5 at most.
+    No verdict is given: a pilot's replicates decide nothing. The half-width is that of the registered n, or of the
+    share of it that a selection leaves, in units of the distance d of the verdicts; it should be 0.5 at most.
     """
     wanted, found, read = set(ids), [], judge.reader(known, place)
     for claim in known.claims.values():
@@ -27,7 +27,11 @@ def lines(known: Registry, place: Place, ids: Iterable[str]) -> list[str]:
                 n = known.experiments[setting.experiment].n
                 for quantity in claim.quantities(setting):
                     words = " ".join(word for word in (claim.id, quantity.name) if word)
-                    found.append(f"{words}: {_said(claim, quantity, arrays, n)}")
+                    counted, keep, _ = gates.counted(quantity, arrays)
+                    said = f"the selection leaves {keep.sum()} of {len(keep)} replicates"
+                    if keep.sum() > 1:
+                        said = _said(claim, quantity, counted, int(n * keep.mean()))
+                    found.append(f"{words}: {said}")
     return found
 
 

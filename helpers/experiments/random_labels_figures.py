@@ -146,13 +146,6 @@ def show_longer(found: Mapping[str, Mapping]) -> None:
     )
 
 
-class Frame(int):
-    """An epoch, with the words that stand beside the player."""
-
-    def __str__(self):
-        return f"epoch {int(self)}"
-
-
 def play_first(found: Mapping) -> None:
     """Play how networks meet the noise: each is a point, its wrongly labelled digits by what it says about them."""
     epochs = found["constants"]["looks"]
@@ -162,15 +155,13 @@ def play_first(found: Mapping) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.3), width_ratios=(1, 1))
     spots = {int(epoch): at for at, epoch in enumerate(epochs)}
 
-    def draw(frame):
-        at = spots[int(frame)]
+    def draw(epoch):
+        at = spots[epoch]
         left.clear()
         color, _, marker = LOOKS["true"]
         left.plot(given[:, at], true[:, at], marker, color=color, alpha=0.6)
         left.plot([0, 100], [100, 0], ":", color=plots.GREY, linewidth=1.5)
-        left.set(
-            xlim=(-4, 104), ylim=(-4, 104), title=f"{len(true)} networks at epoch {int(frame)}"
-        )
+        left.set(xlim=(-4, 104), ylim=(-4, 104), title=f"{len(true)} networks at epoch {epoch}")
         left.set(xlabel="get the wrong label, in %", ylabel="get the true label, in %")
         right.clear()
         for values, kind, label in (
@@ -194,12 +185,13 @@ def play_first(found: Mapping) -> None:
     plots.animate(
         figure,
         draw,
-        [Frame(epoch) for epoch in sorted({*epochs[::3].tolist(), int(epochs[-1])})],
+        sorted({*epochs[::3].tolist(), int(epochs[-1])}),
         "Left: a point is a network's 200 wrongly labelled digits; dotted: true or given label. Right: means. "
         f"n = {len(true)}.",
         f"The points first climb towards the corner where all wrongly labelled digits get their true label, mean "
         f"{true.mean(axis=0)[best]:.0f} % at epoch {epochs[best]}, then slide down to the corner where all get the "
         f"wrong one, {given.mean(axis=0)[-1]:.0f} % at epoch {epochs[-1]}.",
+        label="epoch {}".format,
         milliseconds=350,
     )
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import PercentFormatter
 
 from helpers import plots, stats
 
@@ -106,7 +105,7 @@ def show_pairs(found: Mapping[str, Mapping], pruned: Mapping[str, Mapping]) -> N
     ax.set_yticks(range(len(rows)), list(rows.values()))
     ax.invert_yaxis()
     ax.set(xlabel="share that converges (succeeds)", xlim=(0, 1))
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    plots.percent(ax.xaxis)
     ax.grid(visible=False, axis="y")
     ax.legend(title="initial weights", loc="upper right")
     gains = [shares["rewound"][w] - shares["replaced"][w] for w in shares["rewound"]]

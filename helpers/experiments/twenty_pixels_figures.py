@@ -158,27 +158,20 @@ def show_families(found: Mapping) -> None:
     )
 
 
-class Frame(int):
-    """A number of pixels, with the words that stand beside the player."""
-
-    def __str__(self):
-        return f"{int(self)} pixels"
-
-
 def play_numbers(found: Mapping) -> None:
     """Play one half-plane and one field, guessed from ever more pixels, and how the means of all images grow."""
     constants = found["constants"]
     shown = constants["shown"]
     figure, axes = plt.subplots(2, 4, figsize=(9, 4.8), width_ratios=(1, 1, 1, 1.5))
 
-    def draw(frame):
-        k = int(np.flatnonzero(shown == int(frame))[0])
+    def draw(count):
+        k = int(np.flatnonzero(shown == count)[0])
         for row, family in zip(axes, ("half_plane", "field_04"), strict=True):
             white, order, guesses = _unpacked(constants, family)
-            at = order[: int(frame)]
+            at = order[:count]
             for ax in row:
                 ax.clear()
-            _picture(row[0], white, f"{int(frame)} pixels", at)
+            _picture(row[0], white, f"{count} pixels", at)
             for ax, who in zip(row[1:], guesses, strict=False):
                 guess = guesses[who][k]
                 _picture(ax, guess, f"{WHO[who][2]}\n{pixels.right(guess, white, at):.0f} % right")
@@ -199,10 +192,10 @@ def play_numbers(found: Mapping) -> None:
         for family in ("half_plane", "field_04")
     }
     plots.animate(
-        figure, draw, [Frame(count) for count in shown],
+        figure, draw, shown,
         f"One image of each kind from 5 to {shown[-1]} pixels; right: means of {n} images.",
         f"With {shown[-1]} pixels the network gets {ends['half_plane'][0]:.0f} % of a half-plane right and the "
         f"Gaussian process {ends['half_plane'][1]:.0f} %, on the field {ends['field_04'][0]:.0f} and "
         f"{ends['field_04'][1]:.0f} %.",
-        milliseconds=900,
+        label="{} pixels".format, milliseconds=900,
     )  # fmt: skip

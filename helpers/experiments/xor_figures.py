@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import PercentFormatter
 
 from helpers import plots, stats
 from helpers.experiments import xor
@@ -39,7 +38,7 @@ def show_fifty(right: Mapping[str, np.ndarray]) -> None:
     names = [f"{name}:\n{n} of {len(v)} succeed" for (name, v), n in zip(right.items(), wins)]
     ax.set_yticks(range(len(right)), names)
     ax.set(xlabel="share of points that the network gets right", ylim=(-0.6, 1.6))
-    ax.xaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
+    plots.percent(ax.xaxis)
     ax.grid(visible=False, axis="y")
     ax.invert_yaxis()
     ax.set_title("Networks solve three blobs or four, seldom anything in between")
@@ -64,7 +63,7 @@ def show_widths(found: Mapping[str, Mapping]) -> None:
         _points(ax, np.log2(units) + 0.03 * (number - 1), ends, start, NAMES[start])
     ax.set_xticks(np.log2(units), [str(width) for width in units])
     ax.set(xlabel="hidden units", ylabel="share that converges", ylim=(-0.03, 1.03))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
+    plots.percent(ax.yaxis)
     ax.set_title("How often two units succeed depends on how initial weights are drawn")
     ax.legend(loc="lower right")
     text = "; ".join(
@@ -136,7 +135,7 @@ def show_signs(readings: Mapping[str, Mapping], signs: Mapping) -> None:
         )
     right.set_yticks(range(2), ["the same\nsix signs", "the same\ninitial weights"])
     right.set(xlim=(0, 1), ylim=(1.6, -0.6), xlabel="of the outcome explained")
-    right.xaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
+    plots.percent(right.xaxis)
     right.grid(visible=False, axis="y")
     right.set_title("Whether two networks end alike", fontsize=11)
     explained = [100 * np.mean(signs[f"explained_by_{name}"]) for name in rows]
@@ -165,7 +164,7 @@ def show_escapes(found: Mapping[str, Mapping], added: Sequence[int] = (0, 1, 2, 
         )
     ax.set_xticks(range(len(counts)), [str(count) for count in counts])
     ax.set(xlabel="units added to two", ylabel="share that escapes", ylim=(-0.03, 1.03))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
+    plots.percent(ax.yaxis)
     ax.set_title("Two added units that change nothing free most stuck networks")
     ax.legend(loc="lower right")
     plots.show(
@@ -207,7 +206,7 @@ def show_causes(dark: Mapping[str, Mapping], pairs: Mapping[str, Mapping]) -> No
             texts.append(f"{' '.join(name.split())}, {NAMES[start]}: {100 * found.estimate:.0f} %")
     ax.set_yticks(range(len(CAUSES)), list(CAUSES))
     ax.set(xlim=(-0.15, 1.05), xlabel="part of the difference in failures that disappears")
-    ax.xaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
+    plots.percent(ax.xaxis)
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     clear = max(gone["gone_8_redrawn"] + gone["gone_4_redrawn"]) < 0.5 < min(gone["gone"])

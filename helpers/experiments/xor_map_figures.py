@@ -7,7 +7,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import PercentFormatter
 
 from helpers import plots
 from helpers.data import Dataset
@@ -83,13 +82,6 @@ def show_mine(one: Dataset, model: Any) -> None:
     )
 
 
-class Frame(float):
-    """A bias, with the words that stand beside the player."""
-
-    def __str__(self):
-        return f"bias {float(self):.2f}"
-
-
 def play_biases(found: Mapping, one: Dataset, scores: np.ndarray) -> None:
     """Play what becomes of six networks of two units, and of all, as the first biases rise from 0 to 2.
 
@@ -130,15 +122,15 @@ def play_biases(found: Mapping, one: Dataset, scores: np.ndarray) -> None:
             xlabel="hidden biases at the start", ylabel="share of trainings", ylim=(0, 1.38), title=str(bias),
         )  # fmt: skip
         curve.set_yticks(np.linspace(0, 1, 6))
-        curve.yaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
+        plots.percent(curve.yaxis)
         curve.legend(loc="upper center", fontsize=9)
 
     plots.animate(
-        figure, draw, [Frame(value) for value in values],
+        figure, draw, values,
         f"Left: six networks of two units. Right: {len(found['converged_2_0']):,} trainings. In the dark: no unit is "
         f"active on one blob of each class; {ends[0]} of the stuck networks end there at bias {values[0]:g}, "
         f"{ends[1]} at {values[-1]:g}.",
         "Of networks of two units, more converge with biases of about 1 than with 0 or 2, and fewer and fewer end in "
         f"the dark. Shares that converge: {', '.join(texts)}.",
-        milliseconds=900,
+        label="bias {:.2f}".format, milliseconds=900,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """A model as a tutorial has it against plain Keras, on a few random examples."""
 
 import numpy as np
+import pytest
 
 from helpers._tensorflow import keras
 from helpers.engine import api
@@ -19,7 +20,7 @@ SPARSE, CATEGORICAL, BINARY = (
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "nadam", "adamw")
 
 
-COMPILED = 7
+BOTH = 7
 
 
 def functional(ends, inputs=(6,)):
@@ -28,10 +29,17 @@ def functional(ends, inputs=(6,)):
     return keras.Model(tensor, ends(tensor))
 
 
-def trains_as_keras(kinds, name, request):
-    """Assert that a member ends where Keras takes the same weights on the same batches.
+def each(kinds, slow=()):
+    """Return the names of kinds as parameters: one in `BOTH` is compiled, too, which takes five times as long."""
+    marks = [[pytest.mark.both] if turn % BOTH == 0 else [] for turn in range(len(kinds))]
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] if name in slow else more)
+        for name, more in zip(kinds, marks, strict=True)
+    ]
 
-    One in `COMPILED` is compiled by XLA, which takes five times as long as to trace it.
+
+def trains_as_keras(kinds, name):
+    """Assert that a member ends where Keras takes the same weights on the same batches.
 
     Parameters
     ----------
@@ -39,11 +47,8 @@ def trains_as_keras(kinds, name, request):
         Their optimizers take turns.
     name : str
         Which of them.
-    request : pytest.FixtureRequest
     """
     (build, x, y, loss), turn = kinds[name], list(kinds).index(name)
-    if turn % COMPILED:
-        request.getfixturevalue("uncompiled")
     y = y.astype(np.float32) if y.dtype == bool else y
     model = build()
     model.compile(OPTIMIZERS[turn % len(OPTIMIZERS)], loss=loss, run_eagerly=True)

@@ -13,6 +13,7 @@ from against_keras import (
     L,
     S,
     X,
+    each,
     functional,
     trains_as_keras,
 )
@@ -213,8 +214,6 @@ KINDS = {
 SLOW = ("set of points",)  # as long as ten others
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(k, marks=[pytest.mark.slow] if k in SLOW else []) for k in KINDS]
-)
-def test_an_architecture_trains_as_keras_trains_it(name, request):
-    trains_as_keras(KINDS, name, request)
+@pytest.mark.parametrize("name", each(KINDS, SLOW))
+def test_an_architecture_trains_as_keras_trains_it(name):
+    trains_as_keras(KINDS, name)

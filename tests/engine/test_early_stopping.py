@@ -129,10 +129,13 @@ def check(runs, member, callback, history, weights):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_each_member_stops_as_keras_stops_it(rule, float64, request):
-    if rule not in ("restored", "accuracy"):
-        request.getfixturevalue("uncompiled")
+BOTH = ("restored", "accuracy")
+
+
+@pytest.mark.parametrize(
+    "rule", [pytest.param(r, marks=pytest.mark.both if r in BOTH else []) for r in RULES]
+)
+def test_each_member_stops_as_keras_stops_it(rule, float64):
     settings, expected = RULES[rule]
     runs = fit(early_stopping=Stopping(**settings))
     for member in range(5):
@@ -184,6 +187,7 @@ def test_a_stop_is_saved_with_the_runs(stopped, tmp_path):
     assert loaded.to_frame().equals(stopped.to_frame())
 
 
+@pytest.mark.compiled
 def test_neighbours_chunks_parts_and_what_is_recorded_change_no_bit(monkeypatch):
     monkeypatch.setattr(runtime, "chunk_width", lambda recipe, rows: 2)
     rule = Stopping(**RESTORED)

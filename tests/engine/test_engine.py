@@ -38,6 +38,7 @@ def narrow(monkeypatch):
     monkeypatch.setattr(runtime, "chunk_width", lambda recipe, rows: 4)
 
 
+@pytest.mark.compiled
 def test_same_call_same_bits(line):
     first, second = (
         api.fit_many(small(dropout=0.3), line, members=3, epochs=4, batch_size=5) for _ in range(2)
@@ -87,6 +88,7 @@ def test_same_bits_in_new_processes_on_one_core_two_cores_and_with_foreign_threa
     assert len(found) == 1
 
 
+@pytest.mark.compiled
 def test_more_members_never_change_the_earlier_ones(line, narrow):
     options = {"epochs": 3, "batch_size": 5}
     many = api.fit_many(small(dropout=0.2), line, members=10, **options)
@@ -124,6 +126,7 @@ def test_a_loss_that_only_double_precision_holds_is_reported(line, float64):
     )
 
 
+@pytest.mark.compiled
 def test_parts_equal_the_whole(line, monkeypatch):
     whole = api.fit_many(small(dropout=0.3), line, members=3, epochs=9, batch_size=5)
     snapped = api.fit_many(
@@ -141,6 +144,7 @@ def test_parts_equal_the_whole(line, monkeypatch):
         assert np.array_equal(whole.history[key][:, :7], shorter.history[key])
 
 
+@pytest.mark.compiled
 def test_a_sweep_compiles_once(line):
     template = keras.optimizers.AdamW(0.01)
     sweep = {
@@ -173,7 +177,7 @@ def test_a_sweep_compiles_once(line):
     assert len(set(runtime._cache) - before) == 1  # a full cache forgets others
 
 
-def test_arms_with_one_seed_share_kernels_and_batches(line, uncompiled):
+def test_arms_with_one_seed_share_kernels_and_batches(line):
     plain = api.fit_many(small(), line, members=3, epochs=1, batch_size=5, seed=3)
     normed = api.fit_many(small(batch_norm=True), line, members=3, epochs=1, batch_size=5, seed=3)
     dropped = api.fit_many(
@@ -190,7 +194,7 @@ def test_arms_with_one_seed_share_kernels_and_batches(line, uncompiled):
             assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def test_batches_are_permutations_shared_or_stored_as_asked(line, uncompiled):
+def test_batches_are_permutations_shared_or_stored_as_asked(line):
     options = {"members": 2, "epochs": 3, "batch_size": 5}
     own = api.fit_many(small(), line, **options)
     for epoch in own.batches(1):
@@ -307,7 +311,7 @@ def test_gaussian_noise_is_normal_and_independent():
     assert np.abs(np.corrcoef(rows)[np.triu_indices(120, 1)]).max() < 6 / np.sqrt(rows.shape[1])
 
 
-def test_dropout_rate_zero_trains_as_no_dropout(line, uncompiled):
+def test_dropout_rate_zero_trains_as_no_dropout(line):
     dropped = api.fit_many(
         small(dropout=0.5), line, members=3, epochs=3, vary={"dropout": [0.0, 0.0, 0.5]}
     )
@@ -317,7 +321,7 @@ def test_dropout_rate_zero_trains_as_no_dropout(line, uncompiled):
         assert not np.allclose(a[2], b[2], rtol=1e-4, atol=1e-6) or a.shape[-1] == 1
 
 
-def test_a_rate_of_zero_in_the_template_trains(line, uncompiled):
+def test_a_rate_of_zero_in_the_template_trains(line):
     def builder(first):
         noisy = [keras.layers.Dropout(first), keras.layers.Dense(4), keras.layers.Dropout(0.5)]
         return lambda: keras.Sequential([keras.Input((1,)), *noisy, keras.layers.Dense(1)])
@@ -330,7 +334,7 @@ def test_a_rate_of_zero_in_the_template_trains(line, uncompiled):
         np.testing.assert_allclose(off.history[key], tiny.history[key], rtol=1e-5)
 
 
-def test_batch_orders_stay_small_and_the_cache_is_bounded(line, monkeypatch, uncompiled):
+def test_batch_orders_stay_small_and_the_cache_is_bounded(line, monkeypatch):
     recipe = Recipe(small())
     for rows in (10, 1000, 100_000):
         width = runtime.chunk_width(recipe, 32)
@@ -351,7 +355,7 @@ def test_record_every_keeps_every_kth_and_the_last_epoch(line):
         assert np.array_equal(third.history[key], values[:, [2, 5, 6]])
 
 
-def test_no_validation_set_no_validation_keys(uncompiled):
+def test_no_validation_set_no_validation_keys():
     data = make("classification", (3,), 12, 3)
     runs = api.fit_many(lambda: models.mlp((3,), 3, (4,)), data, members=2, epochs=2)
     assert set(runs.history) == {"loss", "crossentropy", "accuracy"}
@@ -365,7 +369,7 @@ def test_zero_epochs_only_draw_the_networks(line):
     assert runs.history["loss"].shape == (3, 0)
 
 
-def test_validation_sets_larger_than_a_block_are_scored_whole(monkeypatch, uncompiled):
+def test_validation_sets_larger_than_a_block_are_scored_whole(monkeypatch):
     data = make("classification", (3,), 12, 3, val=50)
     whole = api.fit_many(lambda: models.mlp((3,), 3, (4,)), data, members=2, epochs=2)
     monkeypatch.setattr(inference, "BLOCK_ROWS", 16)

@@ -329,6 +329,7 @@ def _keras_hinge(y, logits):
     return keras.losses.hinge(keras.ops.reshape(y, keras.ops.shape(logits)), logits)
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("case", list(CASES))
 def test_member_equals_keras_in_float64(case, float64, monkeypatch):
     builder, shape, task, outputs, optimizer, batch, loss = CASES[case]
@@ -358,6 +359,7 @@ def test_member_equals_keras_in_float64(case, float64, monkeypatch):
 CASES["cosine-schedule"] = (CASES["dense-adam"][0], (3,), REG, 2, OPT.Adam(COSINE), 10, "mse")
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(
     "case", ["dense-adam", "batch-norm", "conv2d", "rmsprop", "momentum-l1l2", "cosine-schedule"]
 )
@@ -377,6 +379,7 @@ def test_member_equals_keras_in_float32_after_25_full_batches(case):
     assert distance(runs, keras_twin(runs, dataset, optimizer, theirs)) < 1e-4
 
 
+@pytest.mark.both
 def test_history_is_what_fit_reports(float64):
     def builder():
         layers = [L.Dense(4, kernel_regularizer="l2"), L.BatchNormalization(), L.ReLU(), L.Dense(3)]
@@ -405,6 +408,7 @@ def test_history_is_what_fit_reports(float64):
         np.testing.assert_allclose(runs.history[key][1], values, rtol=1e-6, err_msg=key)
 
 
+@pytest.mark.both
 def test_each_member_of_a_stack_trains_on_its_own_data(float64):
     sets = [make("regression", (3,), 10, 1, seed=i, val=4) for i in range(3)]
     dataset = type(sets[0]).stack(sets)
@@ -418,6 +422,7 @@ def test_each_member_of_a_stack_trains_on_its_own_data(float64):
         np.testing.assert_allclose(runs.history["val_loss"][member, -1], expected, rtol=1e-6)
 
 
+@pytest.mark.both
 @pytest.mark.parametrize(
     ("key", "values", "make_optimizer"),
     [
@@ -450,6 +455,7 @@ def test_a_varied_optimizer_setting_is_each_members_own(key, values, make_optimi
         )
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("key", ["l1", "l2"])
 def test_a_varied_penalty_is_each_members_own(key, float64):
     dataset = make("regression", (3,), 10, 1, val=4)
@@ -477,6 +483,7 @@ def test_a_varied_penalty_is_each_members_own(key, float64):
         np.testing.assert_allclose(runs.history["val_loss"][member, -1], expected, rtol=1e-6)
 
 
+@pytest.mark.both
 def test_learning_rate_is_a_factor_on_a_schedule(float64):
     dataset = make("regression", (3,), 10, 1)
     builder = sequential(D(4, activation="tanh"), D(1))
@@ -499,6 +506,7 @@ def test_learning_rate_is_a_factor_on_a_schedule(float64):
         )
 
 
+@pytest.mark.both
 def test_masked_weights_stay_zero_and_the_rest_train_as_keras_with_those_weights_held(float64):
     dataset = make("regression", (3,), 10, 1)
     builder = sequential(D(4, activation="relu"), D(1))
@@ -532,6 +540,7 @@ def test_masked_weights_stay_zero_and_the_rest_train_as_keras_with_those_weights
     assert distance(runs, model, 1) < 1e-9
 
 
+@pytest.mark.both
 def test_a_loss_given_as_a_function_equals_its_name(float64):
     dataset = make("regression", (3,), 10, 2)
     builder = CASES["dense-adam"][0]

@@ -35,6 +35,7 @@ def build():
     return models.mlp((1,), 1, hidden=(4,), dropout=0.2, l2=0.01, batch_norm=True)
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES)
 def test_a_pickled_plan_trains_chunk_by_chunk_to_the_same_bits(line, monkeypatch, options):
     monkeypatch.setattr(runtime, "chunk_width", lambda recipe, rows: 3)
@@ -69,7 +70,8 @@ def test_make_takes_what_fit_many_takes():
     assert all(ours[name].default == theirs[name].default for name in mine)
 
 
-def test_without_xla_a_member_equals_plain_keras(line, uncompiled):
+@pytest.mark.traced
+def test_without_xla_a_member_equals_plain_keras(line):
     small = lambda: models.mlp((1,), 1, hidden=(4,), batch_norm=True)  # noqa: E731
     # Not Adam: before batch norm a bias has no gradient but rounding, which Adam would make large.
     options = {"epochs": 5, "batch_size": 5, "shuffle": False}

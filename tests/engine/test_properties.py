@@ -189,7 +189,12 @@ def calls(draw, case, shapes):
     return Dataset.stack(sets) if case.stacked else sets[0], options
 
 
-@pytest.mark.parametrize("name", CASES)
+BOTH = ("batch norm and dropout", "penalties")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.both if n in BOTH else []) for n in CASES]
+)
 @settings(max_examples=10)
 @given(drawn=st.data())
 def test_valid_training_ends_in_finite_numbers_or_says_which_members_diverged(name, drawn):

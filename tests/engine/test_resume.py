@@ -108,6 +108,7 @@ CASES = {
 }
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES)
 def test_kept_chunks_are_taken_up_bit_for_bit(line, folder, trained, monkeypatch, options):
     first = fit(line, **options)

@@ -99,10 +99,11 @@ def by_keras(build, start, y, loss, metrics, batches, weights):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("name", KINDS)
-def test_history_is_that_of_keras(name, weighted, request):
-    if not weighted or name not in ("softmax", "sigmoid"):  # XLA compiles one of each kind
-        request.getfixturevalue("uncompiled")
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.both if n in ("softmax", "sigmoid") else []) for n in KINDS],
+)
+def test_history_is_that_of_keras(name, weighted):
     build, y, loss, metrics = KINDS[name]
     more = {"sample_weight": WEIGHTS[:17]} if weighted else {}
     val = (X[17:], y[17:], *([WEIGHTS[17:]] if weighted else []))
@@ -125,7 +126,7 @@ def test_history_is_that_of_keras(name, weighted, request):
         np.testing.assert_allclose(scored[key][1], runs.history[f"val_{key}"][1, -1], rtol=1e-4)
 
 
-def test_weights_of_one_change_nothing_and_whole_numbers_repeat_examples(uncompiled):
+def test_weights_of_one_change_nothing_and_whole_numbers_repeat_examples():
     runs = api.fit_many(net(1), X, Y, members=3, epochs=3, batch_size=23, seed=1)
     ones = api.fit_many(
         net(1), X, Y, members=3, epochs=3, batch_size=23, seed=1, sample_weight=np.ones(23)
@@ -142,6 +143,7 @@ def test_weights_of_one_change_nothing_and_whole_numbers_repeat_examples(uncompi
     np.testing.assert_allclose(weighted.history["loss"], repeated.history["loss"], rtol=1e-4)
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("build, x", [(net(1), X), (tiny, X[:, :2])], ids=["products", "tiny"])
 @pytest.mark.parametrize("batch", [6, pytest.param(99, marks=pytest.mark.slow)])
 def test_weights_of_its_own_are_each_members_and_stay_so_in_another_chunk(
@@ -192,7 +194,7 @@ def test_metrics_that_are_to_be_weighted_are_refused_with_weights():
     assert "mae" in given.history
 
 
-def test_weights_and_metrics_survive_files_and_resuming(tmp_path, uncompiled):
+def test_weights_and_metrics_survive_files_and_resuming(tmp_path):
     options = {
         "metrics": ["mae"],
         "sample_weight": WEIGHTS,

@@ -13,6 +13,7 @@ from helpers.engine.recipe import recipe_of
 L = keras.layers
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("batch_size", [20, 100])
 def test_every_slot_of_a_chunk_computes_the_same_bits(batch_size):
     points = xor(n=100)
@@ -33,6 +34,7 @@ def test_every_slot_of_a_chunk_computes_the_same_bits(batch_size):
     assert not np.array_equal(runs.weights[0], runs.initial_weights[0])
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("stacked", [False, True])
 def test_members_last_equals_members_first(stacked, float64, monkeypatch):
     """With everything that a member has of its own: rates, penalties, masks, batches, data, an end."""

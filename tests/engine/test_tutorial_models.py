@@ -12,6 +12,7 @@ from against_keras import (
     L,
     S,
     X,
+    each,
     functional,
     trains_as_keras,
 )
@@ -133,9 +134,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_a_model_of_a_tutorial_trains_as_keras_trains_it(name, request):
-    trains_as_keras(KINDS, name, request)
+@pytest.mark.parametrize("name", each(KINDS))
+def test_a_model_of_a_tutorial_trains_as_keras_trains_it(name):
+    trains_as_keras(KINDS, name)
 
 
 def test_outputs_are_what_the_model_returns_and_scores_are_of_the_same():

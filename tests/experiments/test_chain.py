@@ -63,6 +63,7 @@ def two_rates(seed, n, *, gain):
         "first": (5 + first).astype(np.float32),
         "second": (5 - gain + second).astype(np.float32),
         "oracle": (5 + first - 3).astype(np.float32),
+        "low": first < 0.5,
         "constants": {"gain": np.array([gain], np.float32)},
     }
 
@@ -195,6 +196,19 @@ def test_a_pilot_says_what_n_asks_for_and_can_be_read(root, capsys):
     assert "supported" not in said
     with pytest.raises(ValueError, match="SEED and SCALE"):
         experiments.load("tiny/two_rates")
+
+
+def test_a_pilot_looks_at_what_a_selection_leaves(root, capsys):
+    chosen = '{ kind = "selection", values = "low" }, { kind = "attainable"'
+    toml = TOML.replace('{ kind = "attainable"', chosen)
+    (root / "claims" / "90_tiny.toml").write_text(toml, encoding="utf-8")
+    assert command(["tiny", "--seed", "1001", "--scale", "0.5"]) == 0
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if "pilot_sd" in line]
+    found = experiments.load("tiny/two_rates", seed=1001, scale=0.5)
+    keep = found["low"].astype(bool)
+    gain = (found["second"].astype(float) - found["first"])[keep]
+    assert 0 < keep.sum() < 30 and f"], {keep.sum()} replicates" in said
+    assert f"pilot_sd = {gain.std(ddof=1):.3g}; with n = {2 * keep.sum()} the" in said
 
 
 def test_data_before_the_registration_is_committed_are_warned_of(root, capsys):

@@ -13,8 +13,6 @@ from helpers.experiments import (
 )
 
 # Few small networks train sooner than XLA compiles.
-pytestmark = pytest.mark.usefixtures("uncompiled")
-
 RNG = np.random.default_rng(7)
 SHAPES = [(30, 10), (30, 30), (30, 80)]
 WIDTHS = {

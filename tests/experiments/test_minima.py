@@ -187,6 +187,7 @@ def test_arguments_that_do_not_fit_are_refused(options, says):
 # ------------------------------------------------------------------------------- what is measured
 
 
+@pytest.mark.compiled
 def test_the_size_that_leaves_nine_tenths_doubles_when_directions_are_halved(monkeypatch):
     _, made = pair_of(2, steps=300)
     one = made["good"]

@@ -3,14 +3,11 @@
 import itertools
 
 import numpy as np
-import pytest
 
 from helpers import pruning
 from helpers.experiments import tickets, tickets_early, tickets_transfer, xor, xor_pruning
 
 # Few small networks train sooner than XLA compiles.
-pytestmark = pytest.mark.usefixtures("uncompiled")
-
 SIZES = {"train": 400, "validation": 200, "test": 400}
 HOW = {"epochs": 8, "batch": 50}
 SETS = tickets.stack(1000, 4, **SIZES)

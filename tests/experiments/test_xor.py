@@ -6,8 +6,6 @@ import pytest
 from helpers.experiments import xor, xor_pairs, xor_settings, xor_signs, xor_units
 
 # Few small networks train sooner than XLA compiles.
-pytestmark = pytest.mark.usefixtures("uncompiled")
-
 WHERE = {"points": 100, "spread": 0.25, "low": -1}
 SETS = xor.stack(1000, range(6), **WHERE)
 

@@ -63,7 +63,7 @@ def test_the_line_is_that_of_lesson_1():
 
 
 @each_world
-def test_the_numbers_are_those_of_a_plain_fit_many_on_the_points_that_count(world, uncompiled):
+def test_the_numbers_are_those_of_a_plain_fit_many_on_the_points_that_count(world):
     setting = small(world, n=20, l2=0.001, seed=5)
     result = lab.Bench(3)(setting)
     sets = lab.WORLDS[world].draw(5, setting.noise, 3).sets
@@ -85,6 +85,7 @@ def test_the_numbers_are_those_of_a_plain_fit_many_on_the_points_that_count(worl
         assert result.error == pytest.approx(errors, abs=0.2)  # a point or two on the edge
 
 
+@pytest.mark.compiled
 def test_epochs_that_were_passed_are_read_off_with_the_same_bits():
     bench, fewer = lab.Bench(3), small(epochs=20, dropout=0.25)
     bench(dataclasses.replace(fewer, epochs=50))

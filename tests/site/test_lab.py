@@ -109,7 +109,7 @@ def trained_by_the_lab(core, sizes, start, x, y, batches, bits, **how):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_trains_as_keras_does(core, uncompiled, name):
+def test_it_trains_as_keras_does(core, name):
     task, sizes, n, optimizer, rate, l2 = CASES[name]
     points = data.line(n=n, seed=3) if task == "line" else data.xor(n, seed=3)
     size = n if task == "xor" else 32

@@ -65,9 +65,10 @@ def test_branches_train_as_keras_trains_them(group):
     trains_as_keras(cases, "general")
 
 
+@pytest.mark.traced
 @pytest.mark.slow
 @pytest.mark.parametrize("room", [*LISTED, "rate 0"])
-def test_branches_that_the_fast_engine_knows_train_as_keras_trains_them(room, uncompiled):
+def test_branches_that_the_fast_engine_knows_train_as_keras_trains_them(room):
     cases = {"layers": EXACT, "rate 0": layers.STILL}.get(room) or LISTED[room]
     known = {n: c for n, c in cases.items() if walk.takes("fast", walk.branch_of({n: c}))}
     assert bool(known) == (room != "constraints")
@@ -173,7 +174,8 @@ def engines(call):
 @pytest.mark.parametrize(
     "label", [one for one in training.OPTIMIZERS if one.split(", ")[0] not in walk.REFUSED]
 )
-def test_optimizers_train_as_keras_does(label, uncompiled):
+@pytest.mark.traced
+def test_optimizers_train_as_keras_does(label):
     make = training.OPTIMIZERS[label]
     taken = engines(walk.optimizer_of(make))
     for engine in taken:
@@ -181,9 +183,10 @@ def test_optimizers_train_as_keras_does(label, uncompiled):
         equal_after_training(training.small, walk.examples(), y, make, lambda: "mse", engine)
 
 
+@pytest.mark.traced
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*training.LOSSES, *training.FUNCTIONS])
-def test_losses_train_as_keras_does(name, uncompiled):
+def test_losses_train_as_keras_does(name):
     kind, make = walk.loss_of(name)
     data = training.DATA[kind]
     taken = engines(walk.loss_call(name))
@@ -204,9 +207,10 @@ MEASURED = [
 ]
 
 
+@pytest.mark.traced
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "functions"), MEASURED)
-def test_metrics_are_what_keras_reports(kind, functions, uncompiled):
+def test_metrics_are_what_keras_reports(kind, functions):
     data, names = training.DATA[kind], measures.METRICS[kind]
     names = {n: s for n, s in names.items() if (s is None) == functions}
     for engine in ("fast", "general"):
