@@ -51,6 +51,14 @@ def test_each_file_and_folder_that_is_named_exists(page, place):
     assert made_later or to_be_named or any((folder / place).exists() for folder in places)
 
 
+def test_a_verdict_that_is_printed_is_the_one_that_its_mark_checks():
+    words = "supported|contradicted|open|weaker than stated|not testable here"
+    marked = re.compile(rf"\b({words})\*?\]?(?:\([^)]*\))?<!-- [^>]*? is ({words})\b[^>]*-->")
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")]
+    printed = [found for text in texts for found in marked.findall(text)]
+    assert len(printed) > 50 and all(word == checked for word, checked in printed)
+
+
 def test_the_synthesis_judges_every_sentence_of_the_thread_once():
     page = PAGES["docs/synthesis.md"]
     rows = [line for line in page.splitlines() if line.startswith("| ")]

@@ -11,6 +11,8 @@ from tools import notebooks, surroundings
 OPTIONS = (
     *("-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"),
     "--timeout=300",
+    # Each lesson whole in one process: its cells share a kernel.
+    *("-n", "auto", "--maxprocesses", "4", "--dist", "loadscope"),
     "-ofilterwarnings=default",  # the lessons are judged, not nbval's own code
 )
 
