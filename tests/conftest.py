@@ -8,7 +8,10 @@ import pytest
 from helpers._tensorflow import XLA, keras
 from helpers.data import Dataset
 from helpers.engine import compiled, losses, runtime
+from helpers.engine.general.pool import POOL
 from tools import surroundings
+
+JAX = "JAX_DISABLE_MOST_OPTIMIZATIONS"  # read where a worker of the general engine starts
 
 
 def pytest_addoption(parser):
@@ -24,7 +27,8 @@ def pytest_runtest_setup(item):
     """Have XLA compile a test's programs or not: where they are only traced, they begin five times as soon.
 
     Most tests ask what a program computes. Compiled are those that ask about bits and kept programs, marked so, and
-    those of `make slow`.
+    those of `make slow`. Of the general engine every program is compiled, with fewer optimizations for tests that are
+    marked traced.
     """
     marked = {mark.name for mark in item.iter_markers()}
     asked = item.config.getoption("--compiled") or marked & {"compiled", "slow"}
@@ -32,6 +36,9 @@ def pytest_runtest_setup(item):
     if here != compiled.XLA:
         compiled.XLA = losses.XLA = here
         runtime._cache = {}
+    if ("traced" in marked) != (JAX in os.environ):
+        POOL.close()
+        os.environ.pop(JAX, None) or os.environ.update({JAX: "1"})
 
 
 def pytest_collection_modifyitems(items):

@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 from helpers._tensorflow import keras
+from helpers.engine import runtime
 from tools.keras_names import layers, measures, parts, training, walk
 from tools.keras_names.__main__ import PAGE, page
 
 TOLERANCE, MOVED = 1e-4, 1e-3
 EXACT = layers.exact()
+
+
+@pytest.fixture(autouse=True)
+def one_worker(monkeypatch):
+    """Have one process compile a program for both members, not two processes the same one."""
+    monkeypatch.setattr(runtime, "workers", lambda: 1)
 
 
 def some(kinds, *, without=()):
@@ -58,6 +65,7 @@ GROUPS = {
 }
 
 
+@pytest.mark.traced
 @pytest.mark.slow
 @pytest.mark.parametrize("group", GROUPS)
 def test_branches_train_as_keras_trains_them(group):
@@ -106,6 +114,7 @@ def all_draw(cases):
     return runs
 
 
+@pytest.mark.traced
 @pytest.mark.slow
 def test_random_layers_draw_for_each_member_and_nothing_in_inference():
     slow = {"RandAugment"}  # compiles as long as all the others
@@ -113,6 +122,7 @@ def test_random_layers_draw_for_each_member_and_nothing_in_inference():
     all_draw(cases)
 
 
+@pytest.mark.traced
 @pytest.mark.slow
 def test_random_augmentation_draws_for_each_member():
     all_draw({"RandAugment": layers.random()["RandAugment"]})

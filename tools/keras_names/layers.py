@@ -178,7 +178,7 @@ RANDOM: dict[str, tuple[str, Callable[[], Any]]] = {
     "GaussianDropout": ("vector", lambda: L.GaussianDropout(0.5)),
     "GaussianNoise": ("vector", lambda: L.GaussianNoise(0.5)),
     "MixUp": ("image", lambda: L.MixUp()),
-    "RandAugment": ("image", lambda: L.RandAugment((-1, 1))),
+    "RandAugment": ("image", lambda: L.RandAugment((-1, 1), num_ops=1)),
     "RandomBrightness": ("image", lambda: L.RandomBrightness(0.5, (-1, 1))),
     "RandomColorDegeneration": ("image", lambda: L.RandomColorDegeneration(0.5, (-1, 1))),
     "RandomColorJitter": ("image", lambda: L.RandomColorJitter((-1, 1), 0.5, 0.5)),
