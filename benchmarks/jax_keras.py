@@ -1,7 +1,8 @@
 """The JAX contender for any Keras model: `jax.vmap` over networks, `jax.lax.scan` over steps, on Keras's JAX backend.
 
 Written as somebody writes it who knows JAX and Keras. Chunks and batch orders are those of `jax_contenders`, losses and
-metrics are recorded as `fit_many` does. Keras must be on its JAX backend when this is imported.
+metrics are recorded as `fit_many` does, convolutions are those of our general engine. Keras must be on its JAX backend
+when this is imported.
 """
 
 from __future__ import annotations
@@ -11,28 +12,9 @@ import functools
 import jax
 import jax.numpy as jnp
 import keras
-import numpy as np
 from jax_contenders import in_chunks
 
-convolution = jax.lax.conv_general_dilated
-
-
-def convolve(x, kernel, strides, padding, rhs_dilation, dimension_numbers, feature_group_count):
-    """Stand in for `convolution`: patches and one product, since XLA has no fast one with a filter per network."""
-    numbers = {"dimension_numbers": dimension_numbers, "feature_group_count": feature_group_count}
-    if feature_group_count > 1 or dimension_numbers.lhs_spec[1] != x.ndim - 1:  # not channels last
-        return convolution(x, kernel, strides, padding, rhs_dilation=rhs_dilation, **numbers)
-    *sizes, _, filters = kernel.shape
-    spans = [(size - 1) * rate + 1 for size, rate in zip(sizes, rhs_dilation)]
-    pads = jax.lax.padtype_to_pads(x.shape[1:-1], spans, strides, padding)
-    x = jnp.pad(x, [(0, 0), *pads, (0, 0)])  # (B, S..., C)
-    ends = [length - span + 1 for length, span in zip(x.shape[1:-1], spans)]
-    patches = []
-    for tap in np.ndindex(*sizes):
-        starts = [place * rate for place, rate in zip(tap, rhs_dilation)]
-        window = [slice(s, s + e, stride) for s, e, stride in zip(starts, ends, strides)]
-        patches.append(x[:, *window])
-    return jnp.concatenate(patches, axis=-1) @ kernel.reshape(-1, filters)
+from helpers._jax import convolutions
 
 
 def losses_of(task):
@@ -120,5 +102,5 @@ def trainer(workload, model):
 def chunked(workload, described, seed):
     """Prepare the program of one of our chunks, on a pool of one Python thread per core."""
     model = keras.models.model_from_json(described.model)
-    jax.lax.conv_general_dilated = convolve  # what Keras calls
+    convolutions.install()  # XLA has no fast one with a filter per network
     return in_chunks(trainer(workload, model), workload, described, seed)
