@@ -71,12 +71,12 @@ class Session:
         if not self.quick and not run.held(experiment, self.registry, self.place):
             seconds = run.guess(experiment, self.registry)
             about = f", about {run.minutes(seconds)}" if seconds else ""
-            self.say(f"*Not in the store: {n} replicates are trained now{about}.*")
+            self.say(f"*Not in the store: {n:,} replicates are trained now{about}.*")
         arrays, entry = self._obtain(id)
         if entry is None:
-            text = f"{n} replicates, trained just now ({source})."
+            text = f"{n:,} replicates, trained just now ({source})."
         else:
-            text = f"{entry.n} replicates, from the store (trained in {run.minutes(entry.seconds)}; {source})."
+            text = f"{entry.n:,} replicates, from the store (trained in {run.minutes(entry.seconds)}; {source})."
         display(Markdown(f"*{text}*"))
         code = html.escape(inspect.getsource(run.function_of(experiment)))
         display(

@@ -72,7 +72,7 @@ def show_rows(steps: Mapping, trained: Mapping, target: str = "and2") -> None:
     left.plot(guess[one], first[one], "o", color=plots.BLUE, alpha=0.6)
     most = 1.08 * max(guess[one].max(), first[one].max())
     left.plot([0, most], [0, most], ":", color=plots.GREY, linewidth=2)
-    left.set(xlabel="guesses wrong there, in %", ylabel="trained ones wrong there, in %")
+    left.set(xlabel="guesses wrong there, in %", ylabel="SGD wrong there at its first fit, in %")
     left.set_title(f"96 unseen rows: rank correlation {agree[one]:.2f}")
     kinds = {"guessed": "guess", "SGD, first\nfit": "step", "end of that\nepoch": "epoch"}
     paths = np.stack([steps[f"error_{kind}_{target}"] for kind in kinds.values()], axis=1)
@@ -141,9 +141,9 @@ def show_bounds(found: Mapping, others: Mapping, trained: Mapping, hard: Mapping
     told = ", ".join(f"{WORDS[name]} {end:.0f} %" for name, end in ends.items())
     plots.show(
         figure,
-        f"32 training rows, means over {len(found['bound_x1']):,} training sets (majorities and x1 differs from x2: "
-        f"{len(next(iter(others.values())))}; trained ones: {len(trained['error_guess_x1'])} or "
-        f"{len(hard['error_guess_or2'])}). Black: the bound by both limits of the "
-        "count; no mark: hardly any fits, none trained. Bound, blue: rows may repeat.",
+        f"Means over {len(found['bound_x1']):,} training sets of 32 rows ({len(next(iter(others.values())))} for "
+        f"majorities and x1 differs from x2), for SGD {len(trained['error_guess_x1'])} or "
+        f"{len(hard['error_guess_or2'])} others. Black: the bound by both ends of the interval of P. Blue missing: "
+        "hardly any guess fits. Random labels were not trained.",
         f"Bounds by the lower limit of the count: {told}. The true errors lie far below.",
     )

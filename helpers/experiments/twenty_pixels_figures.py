@@ -152,7 +152,7 @@ def show_families(found: Mapping) -> None:
     plots.show(
         figure,
         f"{len(found['network_half_plane'])} images of each kind. Left: means, and 100 networks (dots). Right: "
-        "differences with 99 % intervals. Field: random waves.",
+        "differences with 99 % intervals.",
         f"The network's lead over the Gaussian process is largest on the family {NAMES[best]}, {leads[best]:.1f} "
         f"points, and smallest on {NAMES[worst]}, {leads[worst]:.1f} points.",
     )
