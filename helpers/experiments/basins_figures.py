@@ -128,8 +128,8 @@ def show_fifty(radius: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray])
     )
 
 
-def show_counts(found: Mapping[str, Any]) -> None:
-    """Show what an ellipsoid's rays miss against their number, and what stretched rays miss."""
+def show_counts(found: Mapping[str, Any], turned: int) -> None:
+    """Show what an ellipsoid's rays miss against their number, and what stretched rays miss; ``turned``: dimensions."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.7), width_ratios=(3, 4))
     counts, size = found["constants"]["counts"], found["constants"]["dimensions"][-1]
     left.plot(counts, found["by_count"].T, color=plots.BLUE, linewidth=0.7, alpha=0.5)
@@ -141,8 +141,8 @@ def show_counts(found: Mapping[str, Any]) -> None:
     rows = {
         f"{size:,} dimensions, axes along\nthe weights: plain rays": found["by_count"][:, -1],
         f"{size:,} dimensions, axes along\nthe weights: stretched rays": found["stretched"],
-        "turned, fewer dimensions:\nplain rays": found["turned_plain"],
-        "turned, fewer dimensions:\nstretched rays": found["turned_stretched"],
+        f"{turned:,} dimensions,\nturned: plain rays": found["turned_plain"],
+        f"{turned:,} dimensions,\nturned: stretched rays": found["turned_stretched"],
     }
     for place, values in enumerate(rows.values()):
         right.barh(place, values.mean(), 0.55, color=plots.GREY)

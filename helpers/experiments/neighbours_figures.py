@@ -161,7 +161,7 @@ def show_accuracy(found: Mapping[int, Mapping]) -> None:
     n = ", ".join(str(len(found[size]["accuracy_mlp"])) for size in sizes)
     plots.show(
         figure,
-        f"MNIST-1D; pale: single data sets, n = {n}; dotted at 10 %: guessing.",
+        f"MNIST-1D, recipes not tuned; pale: single data sets, n = {n}; dotted at 10 %: guessing.",
         f"Accuracy grows with the number of training signals. With {sizes[-1]:,}: {told}.",
     )
 

@@ -317,7 +317,7 @@ def show_capacity(found: Mapping, widths: Sequence[int] = (8, 16, 32)) -> None:
         "--",
         color=plots.BLACK,
         linewidth=1.5,
-        label="the theorem: 2n + d weights for n labels",
+        label="theorem, one output: 2n + d weights for n labels",
     )
     for at, width in enumerate(widths):
         spread = weights[at] + rng.uniform(-18, 18, len(most))

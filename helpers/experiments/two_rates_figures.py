@@ -155,8 +155,8 @@ def show_counts(found: Mapping, counts: Sequence[int] = COUNTS) -> None:
     plots.show(
         figure,
         f"The first {', '.join(f'{n:,}' for n in counts)} of {len(gain):,} pairs, others than above. Their standard "
-        f"deviation is {paired:.1f}. If both networks had data of their own, it would be {apart:.1f}: without pairs the "
-        f"same interval takes {apart**2 / paired**2:.1f} times as many runs.",
+        f"deviation is {paired:.1f}. If both networks had data of their own, it would be {apart:.1f}: without pairs "
+        f"the same interval takes {apart**2 / paired**2:.1f} times as many runs.",
         "From 10 to 1,000 pairs the bar of the standard deviation keeps about its length, that of the interval "
         "shrinks to less than a tenth.",
     )
