@@ -143,7 +143,7 @@ def show_bounds(found: Mapping, others: Mapping, trained: Mapping, hard: Mapping
         figure,
         f"Means over {len(found['bound_x1']):,} training sets of 32 rows ({len(next(iter(others.values())))} for "
         f"majorities and x1 differs from x2), for SGD {len(trained['error_guess_x1'])} or "
-        f"{len(hard['error_guess_or2'])} others. Black: the bound by both ends of the interval of P. Blue missing: "
+        f"{len(hard['error_guess_or2'])} others. Black: the bound by both ends of the interval of P. No blue: "
         "hardly any guess fits. No SGD on random labels.",
         f"Bounds by the lower limit of the count: {told}. The true errors lie far below.",
     )

@@ -65,7 +65,9 @@ def show_riddle(ladder: Mapping) -> None:
     ax.grid(visible=False, axis="y")
     ax.set(xlabel="accuracy on new signals, in %")
     left = 100 * ladder["constants"]["left"][0]
-    ax.set_title(f"One has all of its weights, the others {left:.0f} %. Which one?")
+    ax.set_title(
+        f"One is the whole network, the others have {left:.0f} % as many weights. Which one?"
+    )
     plots.show(
         figure,
         f"Six kinds of network on MNIST-1D, {len(ladder['accuracy_dense'])} of each; diamonds: means with 99 % "
@@ -75,9 +77,9 @@ def show_riddle(ladder: Mapping) -> None:
 
 
 def answer(ladder: Mapping) -> str:
-    """Return which letter is the dense network, with its mean accuracy; later figures name the others."""
+    """Return which letter is the dense network, with its mean accuracy; `show_ladder` names the others."""
     letter = "ABCDEF"[RIDDLE.index("dense")]
-    return f"{letter}, with {ladder['accuracy_dense'].mean():.1f} %. The others come by name below."
+    return f"{letter}, with {ladder['accuracy_dense'].mean():.1f} %. Below the other letters return with names."
 
 
 def show_pairs(found: Mapping[str, Mapping], pruned: Mapping[str, Mapping]) -> None:
@@ -235,19 +237,20 @@ def show_ladder(ladder: Mapping) -> None:
     for row, arm in enumerate(LADDER):
         means[arm] = _row(ax, ladder[f"accuracy_{arm}"].astype(float) - dense, row, LOOKS[arm])
     ax.axvline(0, color=plots.BLACK, linewidth=1.5)
-    ax.set_yticks(range(len(LADDER)), [f"{LOOKS[a][3]}: {m:+.1f}" for a, m in means.items()])
+    letters = {arm: f" ({letter})" for letter, arm in zip("ABCDEF", RIDDLE, strict=True)}
+    names = [f"{LOOKS[a][3]}{letters.get(a, '')}: {m:+.1f}" for a, m in means.items()]
+    ax.set_yticks(range(len(LADDER)), names)
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     ax.set(xlabel="accuracy minus dense, in percentage points")
     lost, whole = means["ticket"] - means["redrawn"], means["ticket"] - means["random"]
     ax.set_title(f"New weights cost the ticket {lost:.1f} points,\na random mask {whole:.1f}")
     left = 100 * ladder["constants"]["left"][0]
-    told = ", ".join(f"{LOOKS[a][3]} {m:+.1f}" for a, m in means.items())
     plots.show(
         figure,
-        f"{left:.1f} % of the weights, n = {len(dense)} trials, each kind at its own learning rate. Dots: trials; "
-        "diamonds: means, 99 % intervals; line: the dense network.",
-        f"Accuracy minus dense in percentage points: {told}.",
+        f"{left:.1f} % of the weights, n = {len(dense)} trials, own learning rates. Dots: trials; diamonds: means, "
+        "99 % intervals; line: dense. Letters: of the first figure.",
+        f"Accuracy minus dense in percentage points: {', '.join(names)}.",
     )
 
 
