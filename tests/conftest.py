@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+from helpers._base import files
 from helpers._tensorflow import XLA, keras
 from helpers.data import Dataset
 from helpers.engine import compiled, losses, runtime
@@ -36,9 +37,13 @@ def pytest_runtest_setup(item):
     if here != compiled.XLA:
         compiled.XLA = losses.XLA = here
         runtime._cache = {}
-    if ("traced" in marked) != (JAX in os.environ):
+    fewer = "traced" in marked
+    if fewer != (JAX in os.environ):
         POOL.close()
-        os.environ.pop(JAX, None) or os.environ.update({JAX: "1"})
+        if fewer:
+            os.environ[JAX] = "1"
+        else:
+            del os.environ[JAX]
 
 
 def pytest_collection_modifyitems(items):
@@ -78,3 +83,28 @@ def clean_surroundings(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     for name, value in wanted.items():
         monkeypatch.setenv(name, value)
+
+
+# Put before a kernel's first cell: few small networks train sooner than XLA compiles, and of an animation the first
+# frame and the last show whether it can be drawn.
+SOONER = """
+from helpers import _tensorflow, plots
+
+_tensorflow.XLA, whole = False, plots.animate
+plots.animate = lambda figure, draw, frames, *other, **more: whole(
+    figure, draw, [*frames][:: max(len(frames) - 1, 1)], *other, **more
+)
+"""
+
+
+@pytest.fixture
+def uncompiled_kernels(clean_surroundings, tmp_path):
+    """Have kernels do less; `make verify` executes the lessons as they are."""
+    startup = tmp_path / "settings" / "ipython" / "profile_default" / "startup"
+    files.write(startup / "sooner.py", SOONER)
+
+
+@pytest.fixture
+def one_worker(monkeypatch):
+    """Have one process compile a general program for all members, not one for each core the same."""
+    monkeypatch.setattr(runtime, "workers", lambda: 1)

@@ -91,6 +91,7 @@ def test_the_example_runs():
     assert names["runs"].history["mse"].shape == (200, 200)
 
 
+@pytest.mark.slow
 def test_the_examples_for_ones_own_networks_run(capsys):
     names = {}
     for example in re.findall(

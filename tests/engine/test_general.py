@@ -169,6 +169,7 @@ def same(runs, others):
         np.testing.assert_array_equal(values, others.history[name])
 
 
+@pytest.mark.usefixtures("one_worker")
 @pytest.mark.parametrize(
     "kind", [pytest.param(k, marks=[pytest.mark.slow] if k in SLOW else []) for k in KINDS]
 )
@@ -189,6 +190,7 @@ def test_a_member_equals_plain_keras(kind):
     )
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_an_embedding_gets_the_gradient_of_all_its_rows_at_once():
     """On TensorFlow Keras gives Adam the rows that were looked up one by one: squared before they are added."""
     runs = fit(text_classifier, TOKENS, TWO, "binary_crossentropy", optimizer="adam", epochs=1)
@@ -355,6 +357,7 @@ def test_runs_are_saved_and_read(tmp_path):
         read.resume(1)
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_metrics_and_scores_are_keras_for_every_member():
     y, metrics = RNG.integers(0, 2, (22, 3)), [K.metrics.BinaryAccuracy(name="right"), "mae"]
     options = {"metrics": metrics, "optimizer": K.optimizers.SGD(0.5), "batch_size": 22}
@@ -374,6 +377,7 @@ def test_metrics_and_scores_are_keras_for_every_member():
                 np.testing.assert_allclose(found[f"val_{name}"], value, rtol=1e-4, err_msg=name)
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_losses_that_are_sums_validate_in_batches_as_fit_does():
     loss = K.losses.MeanSquaredError(reduction="sum")
     rate = K.optimizers.SGD(1e-4)
@@ -393,6 +397,7 @@ def test_losses_that_are_sums_validate_in_batches_as_fit_does():
     np.testing.assert_allclose(runs.history["val_loss"][1, 0], seen, rtol=1e-4)
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_averages_of_weights_are_those_of_fit():
     optimizer = K.optimizers.SGD(0.3, use_ema=True, ema_momentum=0.5)
     runs = fit(own_layer, X, LABELS, SPARSE, optimizer=optimizer, epochs=2)
@@ -409,6 +414,7 @@ def test_averages_of_weights_are_those_of_fit():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_rates_differ_in_half_precision_too():
     def build():
         return K.Sequential([K.Input((4,)), L.Dense(4), L.PReLU(), L.Dense(3)])

@@ -7,7 +7,10 @@ from helpers import fit_many
 from helpers._tensorflow import keras, tf
 from helpers.engine.general import pool
 
-pytestmark = pytest.mark.skipif(bool(pool.lacking()), reason="JAX, the extra `general`, is missing")
+pytestmark = [
+    pytest.mark.skipif(bool(pool.lacking()), reason="JAX, the extra `general`, is missing"),
+    pytest.mark.usefixtures("one_worker"),
+]
 L = keras.layers
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 4)).astype(np.float32)

@@ -138,7 +138,9 @@ def test_importing_says_nothing():
     assert process("import helpers._tensorflow; print('here')") == (0, "here\n", "")
 
 
-@pytest.mark.parametrize("name", ["XLA_FLAGS", "TF_XLA_FLAGS"])
+@pytest.mark.parametrize(
+    "name", ["XLA_FLAGS", pytest.param("TF_XLA_FLAGS", marks=pytest.mark.slow)]
+)
 def test_the_cause_of_a_death_at_import_is_shown(name):
     status, output, errors = process("import helpers._tensorflow", **{name: "--no_such_flag=1"})
     assert status and not output

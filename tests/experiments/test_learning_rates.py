@@ -43,6 +43,7 @@ def test_arms_of_one_rate_and_length_end_alike(task):
     assert not found["low_only"].any() and not found["slow"].any()
 
 
+@pytest.mark.compiled
 def test_a_low_rate_is_slow_where_more_steps_help_and_keras_agrees():
     found = learning_rates.too_low(
         1000,

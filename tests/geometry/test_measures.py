@@ -162,6 +162,7 @@ def test_unit_balls(n, volume):
     assert measures.log10_ball(n) == pytest.approx(np.log10(volume))
 
 
+@pytest.mark.compiled
 def test_volume_of_an_ellipsoid_in_few_dimensions():
     x, y, weights, design, loss = regression(inputs=2)
     curvatures = np.stack([np.linalg.eigvalsh(2 * a.T @ a / len(a)) for a in design])

@@ -280,7 +280,7 @@ def test_the_notebook_is_short_tidy_and_carries_no_widget():
 @pytest.mark.notebook
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("default")  # papermill's own
-def test_the_notebook_runs_with_its_sliders_where_they_begin(tmp_path, clean_surroundings):
+def test_the_notebook_runs_with_its_sliders_where_they_begin(tmp_path, uncompiled_kernels):
     done = tmp_path / "done" / "lab.ipynb"
     notebooks.execute(NOTEBOOK, done, tmp_path / "unfinished", "quick", 0)
     outputs = [

@@ -6,7 +6,6 @@ import re
 import nbformat
 import pytest
 
-from helpers._base import files
 from tools import metadata, notebooks
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -125,16 +124,6 @@ def solved(path):
     first = next(i for i, cell in enumerate(lesson.cells) if "exercise" in tags(cell))
     lesson.cells = lesson.cells[:first] + [cell for cell in cells if "solution" in tags(cell)]
     return lesson
-
-
-@pytest.fixture
-def uncompiled_kernels(clean_surroundings, tmp_path):
-    """Have kernels run programs uncompiled: few small networks train sooner than XLA compiles.
-
-    `make verify` executes the lessons with compiled programs.
-    """
-    first = tmp_path / "settings" / "ipython" / "profile_default" / "startup" / "uncompiled.py"
-    files.write(first, "from helpers import _tensorflow\n\n_tensorflow.XLA = False\n")
 
 
 @pytest.mark.notebook

@@ -179,6 +179,7 @@ def test_equal_files_make_equal_zips(tmp_path):
         assert archive.getinfo("course/b.sh").external_attr >> 16 == 0o755
 
 
+@pytest.mark.slow
 @pytest.mark.notebook
 @pytest.mark.timeout(600)
 def test_a_students_lesson_runs_from_the_unpacked_zip_with_its_own_package(tmp_path, student):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from helpers._tensorflow import keras
-from helpers.engine import runtime
 from tools.keras_names import layers, measures, parts, training, walk
 from tools.keras_names.__main__ import PAGE, page
 
@@ -14,10 +13,7 @@ TOLERANCE, MOVED = 1e-4, 1e-3
 EXACT = layers.exact()
 
 
-@pytest.fixture(autouse=True)
-def one_worker(monkeypatch):
-    """Have one process compile a program for both members, not two processes the same one."""
-    monkeypatch.setattr(runtime, "workers", lambda: 1)
+pytestmark = pytest.mark.usefixtures("one_worker")
 
 
 def some(kinds, *, without=()):
@@ -245,6 +241,7 @@ def test_metrics_are_what_keras_reports(kind, functions):
             )
 
 
+@pytest.mark.slow
 def test_the_page_says_what_the_engines_take():
     shown = PAGE.read_text(encoding="utf-8").replace("\r\n", "\n")
     assert shown == page(), "write it again: python -m tools.keras_names"
