@@ -1,6 +1,7 @@
 """Small random data sets that several test modules share."""
 
 import numpy as np
+import pytest
 
 from helpers.data import Dataset
 
@@ -18,3 +19,8 @@ def make(task, shape=(3,), n=10, outputs=1, seed=0, val=0):
     return Dataset(
         x_train=x[:n], y_train=y[:n], **held, task=task, name="random", num_classes=classes
     )
+
+
+def marked(names, chosen, mark=pytest.mark.both):
+    """Return names as parameters, the chosen ones with a mark."""
+    return [pytest.param(name, marks=mark if name in chosen else []) for name in names]

@@ -10,14 +10,6 @@ from helpers.claims import gates, measure
 from helpers.claims.entries import Claim, Setting
 
 
-def counted(quantity: Setting, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-    """Return the arrays of the replicates that count: all, or those that a selection keeps."""
-    for gate in quantity.gates:
-        if gate.kind == "selection":
-            return gates.rows(arrays, gates.selected(gate, arrays)[0])
-    return arrays
-
-
 def effects(claim: Claim, quantity: Setting, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the measured quantity of each replicate that counts.
 
@@ -35,7 +27,7 @@ def effects(claim: Claim, quantity: Setting, arrays: Mapping[str, np.ndarray]) -
     numpy.ndarray (R,)
         Values, differences by pair, ratios or rank correlations; 0 and 1 for shares.
     """
-    arrays = counted(quantity, arrays)
+    arrays, _, _ = gates.counted(quantity, arrays)
     values = measure.of(arrays, quantity.values)
     baseline = measure.of(arrays, quantity.baseline) if quantity.baseline else None
     if claim.kind == "existence":

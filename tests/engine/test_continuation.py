@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from making import make
+from making import make, marked
 
 from helpers import models
 from helpers._tensorflow import keras
@@ -93,9 +93,7 @@ CASES = {
 COMPILED = ("adam, noise, schedule", "early stopping")  # the others ask what is handed on
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.compiled if n in COMPILED else []) for n in CASES]
-)
+@pytest.mark.parametrize("name", marked(CASES, COMPILED, pytest.mark.compiled))
 def test_two_calls_are_one_bit_for_bit(name, tmp_path):
     options = CASES[name]
     whole = fit(FIRST + MORE, snapshots=(0, 2, FIRST, 6), **options)

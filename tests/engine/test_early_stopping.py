@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from making import make
+from making import make, marked
 
 from helpers import models
 from helpers._tensorflow import keras
@@ -132,9 +132,7 @@ def check(runs, member, callback, history, weights):
 BOTH = ("restored", "accuracy")
 
 
-@pytest.mark.parametrize(
-    "rule", [pytest.param(r, marks=pytest.mark.both if r in BOTH else []) for r in RULES]
-)
+@pytest.mark.parametrize("rule", marked(RULES, BOTH))
 def test_each_member_stops_as_keras_stops_it(rule, float64):
     settings, expected = RULES[rule]
     runs = fit(early_stopping=Stopping(**settings))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import make
+from making import make, marked
 from wrong_values import (
     MOST,
     NAN,
@@ -192,9 +192,7 @@ def calls(draw, case, shapes):
 BOTH = ("batch norm and dropout", "penalties")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.both if n in BOTH else []) for n in CASES]
-)
+@pytest.mark.parametrize("name", marked(CASES, BOTH))
 @settings(max_examples=10)
 @given(drawn=st.data())
 def test_valid_training_ends_in_finite_numbers_or_says_which_members_diverged(name, drawn):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from making import marked
 
 from helpers import measures
 from helpers._tensorflow import keras, tf
@@ -101,7 +102,7 @@ def by_keras(build, start, y, loss, metrics, batches, weights):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.both if n in ("softmax", "sigmoid") else []) for n in KINDS],
+    marked(KINDS, ("softmax", "sigmoid")),
 )
 def test_history_is_that_of_keras(name, weighted):
     build, y, loss, metrics = KINDS[name]
